@@ -1,0 +1,45 @@
+/**
+ * The nouns of the way of an event: delivery → event → mapped → outcome.
+ * Everything here is plain data that survives JSON, so that a job written by one version is read by the next.
+ */
+
+/** One HTTP request (or queue message) before anything in it is trusted. Header names are lower-case. */
+export interface Delivery {
+  readonly source: string;
+  readonly body: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch, by our clock. Kept for people; never part of an order. */
+  readonly receivedAtMs: number;
+}
+
+/** One event as taken in: what `receive` enqueues, `apply` reads and the ledger keeps. */
+export interface Event {
+  readonly source: string;
+  readonly id: string;
+  /** The exact body as text (strict UTF-8). */
+  readonly body: string;
+  /** SHA-256, lower-case hex, of the exact raw bytes. */
+  readonly bodyHash: string;
+  /** Lower-case names, secrets stripped. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly receivedAtMs: number;
+}
+
+/** What became of an event in the ledger (DESIGN §5). `parked` is a view over waiting edges, not a state. */
+export const STATES = ['applied', 'superseded', 'ignored', 'quarantined', 'failed', 'acknowledged', 'erased'] as const;
+export type State = (typeof STATES)[number];
+
+const NEEDS_ESCAPE = /[%~]/g;
+
+/** The public name of an event: `source:id`, with `%` and `~` of the id percent-encoded (`~` marks a conflict's suffix). */
+export function eventKey(source: string, id: string): string {
+  return `${source}:${id.replace(NEEDS_ESCAPE, (c) => (c === '%' ? '%25' : '%7E'))}`;
+}
+
+/** The ledger key of a second body under one id: `key~<first 16 hex of its body hash>`. */
+export function conflictKey(key: string, bodyHash: string): string {
+  return `${key}~${bodyHash.slice(0, 16)}`;
+}
+
+/** `[a-z0-9][a-z0-9-]{0,62}`, e.g. `acme-shopify`. */
+export const SOURCE_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;

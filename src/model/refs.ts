@@ -1,0 +1,44 @@
+/** References: a node or an edge named by its natural key. The `id` text is its identity everywhere, in maps, hidden rows, ledger and pages. */
+import type { NodeShape, RelationshipShape } from './model.ts';
+import { formatScalar, type Scalar } from './values.ts';
+
+export interface NodeRef {
+  readonly shape: NodeShape;
+  /** In the order of `shape.key`. */
+  readonly key: readonly Scalar[];
+  /** `Order/acme-shopify/1001`, each part percent-encoded. */
+  readonly id: string;
+}
+
+export interface EdgeRef {
+  readonly shape: RelationshipShape;
+  readonly from: NodeRef;
+  readonly to: NodeRef;
+  /** In the order of `shape.key`. */
+  readonly key: readonly Scalar[];
+  /** `Order/s/1-[CONTAINS/line]->Product/s/p`. */
+  readonly id: string;
+}
+
+const PLAIN = /^[\w.!~*'()-]*$/;
+
+export function nodeRef(shape: NodeShape, key: readonly Scalar[]): NodeRef {
+  let id = shape.label;
+  for (let i = 0; i < key.length; i++) id += `/${escapePart(shape.key[i]?.type.type === 'time' ? formatScalar('time', key[i] as Scalar) : String(key[i]))}`;
+  return { shape, key, id };
+}
+
+export function edgeRef(shape: RelationshipShape, from: NodeRef, to: NodeRef, key: readonly Scalar[]): EdgeRef {
+  let inner = shape.type;
+  for (let i = 0; i < key.length; i++) inner += `/${escapePart(shape.key[i]?.type.type === 'time' ? formatScalar('time', key[i] as Scalar) : String(key[i]))}`;
+  return { shape, from, to, key, id: `${from.id}-[${inner}]->${to.id}` };
+}
+
+/** The node that bears the slot of a to-one relationship. */
+export function slotOwner(edge: EdgeRef): NodeRef {
+  return edge.shape.owner === 'to' ? edge.to : edge.from;
+}
+
+function escapePart(part: string): string {
+  return PLAIN.test(part) ? part : encodeURIComponent(part);
+}

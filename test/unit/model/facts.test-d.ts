@@ -1,0 +1,31 @@
+import { commerce } from '../../../src/model/commerce.ts';
+import type { FactOf } from '../../../src/model/facts.ts';
+export const ok: FactOf<typeof commerce>[] = [
+  { upsert: { node: 'Order', key: { id: '1' }, set: { status: 'paid', totalMinor: 3n, name: null } } },
+  { link: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' } } },
+  { link: { relationship: 'CONTAINS', from: { id: 'c' }, to: { id: '1' }, key: { line: '1' }, set: { quantity: 1 } } },
+  { remove: { node: 'Customer', key: { id: 'c' } } },
+  { clear: { relationship: 'HAS_EMAIL', owner: { id: 'c' } } },
+  { link: { relationship: 'HAS_EMAIL', from: { id: 'c' }, to: { address: 'a@b' } } },
+  { replace: { relationship: 'CONTAINS', from: { id: '1' }, links: [{ to: { id: 'p' }, key: { line: '1' } }] } },
+];
+export const bad: FactOf<typeof commerce>[] = [
+  // @ts-expect-error
+  { upsert: { node: 'Ordr', key: { id: '1' } } },
+  // @ts-expect-error
+  { upsert: { node: 'Order', key: { id: '1' }, set: { stats: 'x' } } },
+  // @ts-expect-error
+  { upsert: { node: 'Order', key: { idd: '1' } } },
+  // @ts-expect-error
+  { upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: 'x' } } },
+  // @ts-expect-error
+  { link: { relationship: 'CONTAINS', from: { id: 'c' }, to: { id: '1' } } },
+  // @ts-expect-error
+  { remove: { node: 'Product', key: { id: 'c' } } },
+  // @ts-expect-error
+  { replace: { relationship: 'PLACED', from: { id: 'c' }, links: [] } },
+  // @ts-expect-error
+  { link: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' }, key: { line: '1' } } },
+  // @ts-expect-error
+  { clear: { relationship: 'CONTAINS', owner: { id: 'c' } } },
+];
