@@ -2,6 +2,7 @@
  * Property types: what a producer may send (`unknown` in) and the one canonical value it stands for (out).
  * Integers and instants are bigints, so nothing is rounded on the way; a type knows which of the two it is.
  */
+import { compareUtf8 } from './clock.ts';
 import { formatInstant, parseInstant } from './instant.ts';
 
 export type Scalar = string | bigint | number | boolean;
@@ -113,6 +114,7 @@ export function formatScalar(type: TypeName, value: Scalar): string {
 /** -1, 0, 1 over values of one type. Text by code point. */
 export function compareScalars(a: Scalar, b: Scalar): number {
   if (a === b) return 0;
+  if (typeof a === 'string' && typeof b === 'string') return compareUtf8(a, b);
   return a < b ? -1 : 1;
 }
 

@@ -1,0 +1,44 @@
+/**
+ * What a source is: it knows how to verify, identify and map. One file a provider; `test/contract` holds what every
+ * source must satisfy. Nothing here does I/O, and the only clock is the delivery's own `receivedAtMs`.
+ */
+import type { Delivery, Event } from '../event.ts';
+import type { Json } from '../json.ts';
+import type { Mapped } from '../model/facts.ts';
+import type { Declaration, Model } from '../model/model.ts';
+
+/** One live secret. `id` may be logged (a short hash), `key` never. */
+export interface Secret {
+  readonly id: string;
+  readonly key: Buffer;
+}
+
+export interface Identity {
+  /** Never empty, at most 512 characters, never coarser than the sender's retry intent. */
+  readonly id: string;
+}
+
+/** An event type that the source does not map: kept in the ledger as `ignored`. */
+export interface Ignored {
+  readonly type: string;
+}
+
+export interface Source<D extends Declaration = Declaration> {
+  /** The configured name, e.g. `acme-shopify`; the first half of every event key. */
+  readonly name: string;
+  readonly model: Model<D>;
+  /** Bumped when `map` changes its mind about events that were already seen. Kept in the ledger as `mapping`. */
+  readonly version: string;
+  /** Header names (lower-case) worth keeping in the ledger; never signatures or credentials. */
+  readonly keepHeaders: readonly string[];
+  /** Over the raw bytes, in constant time, before anything is parsed. Returns the id of the secret that matched; throws `BAD_SIGNATURE`, `STALE_SIGNATURE` or `BAD_HEADER`. */
+  verify(delivery: Delivery): string;
+  /** The event's identity. `body` is the strictly parsed JSON. Throws `NO_IDENTITY` or `BAD_ENVELOPE` where the source requires what is missing. */
+  identify(delivery: Delivery, body: Json, bodyHash: string): Identity;
+  /** What the event says. Pure; a throw marks the event `failed` with the reason and its body. */
+  map(event: Event, body: Json): Mapped<D> | Ignored;
+}
+
+export function isIgnored(said: Mapped | Ignored): said is Ignored {
+  return !('facts' in said) || said.facts.length === 0;
+}
