@@ -58,13 +58,18 @@ export const commerce = defineModel({
 });
 
 function normaliseEmail(address: string): string {
-  const trimmed = address.trim().normalize('NFC');
-  const at = trimmed.lastIndexOf('@');
-  if (at < 0) return trimmed.toLowerCase();
-  return `${trimmed.slice(0, at).toLowerCase()}@${asciiDomain(trimmed.slice(at + 1))}`;
+  const lower = address.trim().toLowerCase().normalize('NFC');
+  const at = lower.lastIndexOf('@');
+  return at < 0 ? lower : `${lower.slice(0, at)}@${asciiDomain(lower.slice(at + 1))}`;
 }
 
-/** UTS 46 by Node; a domain that it refuses stays as written, lower-case. */
+const ASCII = /^[\x00-\x7f]*$/;
+const ENDS_A_HOST = /[/\\?#:@%\s]/;
+
+/**
+ * UTS 46 by Node, which reads a URL's host: it would cut at `/`, decode `%41` and make `1` of it `0.0.0.1`, joining
+ * mailboxes that differ. So only what needs it goes there; a domain that it refuses stays as written, lower-case.
+ */
 function asciiDomain(domain: string): string {
-  return domainToASCII(domain) || domain.toLowerCase();
+  return ASCII.test(domain) || ENDS_A_HOST.test(domain) ? domain : domainToASCII(domain) || domain;
 }

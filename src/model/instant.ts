@@ -5,6 +5,9 @@
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 const NANOS_PER_MS = 1_000_000n;
 const NANOS_PER_SECOND = 1_000_000_000n;
+/** 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z: beyond them RFC 3339 has no way to write an instant in UTC. */
+const FIRST_SECOND = -62_167_219_200;
+const LAST_SECOND = 253_402_300_799;
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 
 /** Epoch nanoseconds of an RFC 3339 date-time with `Z` or offset, at most nine fraction digits, no leap second; undefined for anything else. */
@@ -24,6 +27,7 @@ export function parseInstant(text: string): bigint | undefined {
   if (offsetHours > 23 || offsetMinutes > 59) return undefined;
   const offset = (offsetHours * 60 + offsetMinutes) * (m[8] === '-' ? -1 : 1);
   const seconds = epochDay(year, month, day) * 86_400 + hour * 3_600 + (minute - offset) * 60 + second;
+  if (seconds < FIRST_SECOND || seconds > LAST_SECOND) return undefined;
   return BigInt(seconds) * NANOS_PER_SECOND + BigInt((m[7] ?? '').padEnd(9, '0'));
 }
 

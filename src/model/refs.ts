@@ -1,6 +1,6 @@
 /** References: a node or an edge named by its natural key. The `id` text is its identity everywhere, in maps, hidden rows, ledger and pages. */
-import type { NodeShape, RelationshipShape } from './model.ts';
-import { formatScalar, type Scalar } from './values.ts';
+import type { Model, NodeShape, Part, RelationshipShape } from './model.ts';
+import { formatScalar, readValue, type Scalar } from './values.ts';
 
 export interface NodeRef {
   readonly shape: NodeShape;
@@ -41,4 +41,37 @@ export function slotOwner(edge: EdgeRef): NodeRef {
 
 function escapePart(part: string): string {
   return PLAIN.test(part) ? part : encodeURIComponent(part);
+}
+
+/** Inverse of `nodeRef(...).id`; undefined when the model has no such label or key. */
+export function parseNodeId(model: Model, id: string): NodeRef | undefined {
+  const [label, ...texts] = id.split('/');
+  const shape = model.nodes.get(label ?? '');
+  const key = shape === undefined ? undefined : parseParts(shape.key, texts);
+  return shape === undefined || key === undefined ? undefined : nodeRef(shape, key);
+}
+
+const EDGE_ID = /^(.+)-\[([^\]]+)\]->(.+)$/;
+
+/** Inverse of `edgeRef(...).id`. */
+export function parseEdgeId(model: Model, id: string): EdgeRef | undefined {
+  const match = EDGE_ID.exec(id);
+  if (match === null) return undefined;
+  const from = parseNodeId(model, match[1] ?? '');
+  const to = parseNodeId(model, match[3] ?? '');
+  const [type, ...texts] = (match[2] ?? '').split('/');
+  const shape = model.relationships.get(type ?? '');
+  const key = shape === undefined ? undefined : parseParts(shape.key, texts);
+  return shape === undefined || key === undefined || from === undefined || to === undefined ? undefined : edgeRef(shape, from, to, key);
+}
+
+function parseParts(parts: readonly Part[], texts: readonly string[]): Scalar[] | undefined {
+  if (parts.length !== texts.length) return undefined;
+  const key: Scalar[] = [];
+  for (const [i, part] of parts.entries()) {
+    const read = readValue(part.type, decodeURIComponent(texts[i] ?? ''));
+    if ('problem' in read) return undefined;
+    key.push(read.value as Scalar);
+  }
+  return key;
 }

@@ -62,7 +62,10 @@ export function resolve(model: Model, event: Pick<Event, 'source' | 'id' | 'body
   let latest = occurredAt;
   let subject: NodeRef | undefined;
   mapped.facts.forEach((fact, index) => {
-    const [kind, said] = Object.entries(fact)[0] as [string, Raw];
+    const [entry, ...others]: [string, Raw][] = Object.entries(fact);
+    // TypeScript lets one object be several members of a union, and only one of them would be heard.
+    if (entry === undefined || others.length > 0) throw bad(`facts[${index}]`, 'expected exactly one of upsert, remove, link, unlink, replace, clear');
+    const [kind, said] = entry;
     const path = `facts[${index}].${kind}`;
     const at = said['at'] === undefined ? occurredAt : instantAt(said['at'], `${path}.at`);
     if (at > latest) latest = at;

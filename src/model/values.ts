@@ -18,7 +18,7 @@ export interface PropertyType<In = unknown> {
   readonly rule: Rule;
   /** `ranked` only: values from the lowest to the highest. */
   readonly ranks?: readonly string[];
-  /** Brings every producer's text into one form, or says why it cannot. */
+  /** Brings every producer's text into one form, or throws an error that says why it cannot. */
   readonly normalise?: (text: string) => string;
   readonly in?: In;
 }
@@ -89,7 +89,12 @@ function readText(type: PropertyType, input: unknown): { value: string } | { pro
   if (typeof input !== 'string') return { problem: `expected text, got ${nameOf(input)}` };
   if (!input.isWellFormed()) return { problem: 'text holds a lone surrogate' };
   if (type.ranks !== undefined && !type.ranks.includes(input)) return { problem: `expected one of ${type.ranks.join(', ')}, got ${nameOf(input)}` };
-  return { value: type.normalise === undefined ? input : type.normalise(input) };
+  if (type.normalise === undefined) return { value: input };
+  try {
+    return { value: type.normalise(input) };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : `expected another form, got ${nameOf(input)}` };
+  }
 }
 
 function readInteger(input: unknown): { value: bigint } | { problem: string } {

@@ -1,0 +1,8 @@
+// All visible edges of nodes that are being removed, locked: their other ends are not.
+// params: $rows [[index, element]]
+// columns: i, type, outgoing, element, properties, other (properties of the other end)
+UNWIND $rows AS r
+MATCH (n) WHERE elementId(n) = r[1]
+MATCH (n)-[e]-(m)
+SET e += {}
+RETURN r[0] AS i, type(e) AS type, startNode(e) = n AS outgoing, elementId(e) AS element, properties(e) AS properties, properties(m) AS other

@@ -1,0 +1,7 @@
+// The visible edge in the slot of each owner, where the owner is the edge's start.
+// params: $rows [[index, owner element]]
+// columns: i, element, properties, other (key of the other end)
+UNWIND $rows AS r
+MATCH (o) WHERE elementId(o) = r[1]
+MATCH (o)-[e:{{TYPE}}]->(m)
+RETURN r[0] AS i, elementId(e) AS element, properties(e) AS properties, [{{OTHER}}] AS other

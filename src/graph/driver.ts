@@ -1,0 +1,82 @@
+/** The Bolt connection: pool, types, and what a driver error means to us. */
+import neo4j, { type Driver, Neo4jError } from 'neo4j-driver';
+
+import { IngestError } from '../errors.ts';
+
+export interface GraphAddress {
+  readonly uri: string;
+  readonly username: string;
+  readonly password: string;
+  readonly database?: string | undefined;
+}
+
+export interface Bolt {
+  readonly driver: Driver;
+  readonly database: string;
+  close(): Promise<void>;
+}
+
+/** Never connects by itself; integers come back as bigint. */
+export function createBolt(address: GraphAddress, poolSize = 16): Bolt {
+  const driver = neo4j.driver(address.uri, neo4j.auth.basic(address.username, address.password), {
+    useBigInt: true,
+    maxConnectionPoolSize: poolSize,
+    connectionAcquisitionTimeout: 5_000,
+    connectionTimeout: 5_000,
+    connectionLivenessCheckTimeout: 30_000,
+    telemetryDisabled: true,
+    userAgent: 'eventgraft',
+    fetchSize: 10_000,
+  });
+  return { driver, database: address.database ?? 'neo4j', close: () => driver.close() };
+}
+
+/** What is wrong with a statement or its connection, as one of our codes; `transient` conflicts are worth an immediate second try. */
+export function explainFailure(error: unknown): IngestError {
+  if (error instanceof IngestError) return error;
+  if (!(error instanceof Neo4jError)) {
+    const message = error instanceof Error ? error.message : String(error);
+    return new IngestError('GRAPH_UNAVAILABLE', `Neo4j did not answer: ${message}`, {}, error);
+  }
+  const { code, message } = error;
+  if (isRace(code, message)) return new IngestError('GRAPH_CONFLICT', `Neo4j could not commit beside another transaction: ${message}`, { code }, error);
+  if (isTooMuch(code)) return new IngestError('WRITE_REFUSED', `Neo4j has no memory for the transaction: ${message}`, { code }, error);
+  if (isOutage(code)) return new IngestError('GRAPH_UNAVAILABLE', `Neo4j is not available: ${message}`, { code }, error);
+  return new IngestError('WRITE_REFUSED', `Neo4j refused the write: ${message}`, { code }, error);
+}
+
+/** Deadlocks, vanished entities, and two writers creating one private row: gone in a fresh transaction. */
+function isRace(code: string, message: string): boolean {
+  if (code === 'Neo.TransientError.Transaction.DeadlockDetected') return true;
+  if (code === 'Neo.TransientError.Transaction.LockClientStopped') return true;
+  if (code === 'Neo.ClientError.Statement.EntityNotFound' || code.endsWith('.EntityDeletedInTransaction')) return true;
+  return code === 'Neo.ClientError.Schema.ConstraintValidationFailed' && /label `_/.test(message);
+}
+
+/** A batch that does not fit is halved like one that holds a poison event. */
+function isTooMuch(code: string): boolean {
+  return code.endsWith('.MemoryPoolOutOfMemoryError') || code.endsWith('.TransactionOutOfMemoryError');
+}
+
+/**
+ * Unreachable, starting, stopping, out of memory or disk, or not letting us in: nobody's event is at fault, so all of
+ * it is waited out. What is left — statement and constraint errors — is the write's own.
+ */
+function isOutage(code: string): boolean {
+  return (
+    code === neo4j.error.SERVICE_UNAVAILABLE ||
+    code === neo4j.error.SESSION_EXPIRED ||
+    code === 'ServiceUnavailable' ||
+    code === 'N/A' ||
+    code.startsWith('Neo.TransientError.') ||
+    code.startsWith('Neo.ClientError.Security.') ||
+    code.startsWith('Neo.ClientError.Database.') ||
+    code.startsWith('Neo.ClientError.Cluster.') ||
+    code.startsWith('Neo.ClientError.General.') ||
+    code.startsWith('Neo.ClientError.Transaction.') ||
+    (code.startsWith('Neo.DatabaseError.') && !INPUT_FAULTS.has(code))
+  );
+}
+
+/** Reported as the database's fault, but caused by the values: an index key that is too long, for one. */
+const INPUT_FAULTS = new Set(['Neo.DatabaseError.Statement.ExecutionFailed', 'Neo.DatabaseError.Transaction.TransactionCommitFailed', 'Neo.DatabaseError.General.UnknownError']);

@@ -1,0 +1,141 @@
+/** From what the fold says to what the database must be told: rows for the statements of `cypher/write`. Pure. */
+import { encodeEdge, encodeNode, encodeValues } from '../model/codec.ts';
+import type { Changes } from '../model/fold.ts';
+import { exists, isBlankEdge, isBlankNode, type EdgeState, type NodeState, type Register } from '../model/state.ts';
+import type { NodeRef } from '../model/refs.ts';
+import { sameValue, type PropertyType } from '../model/values.ts';
+import { waitingEvents } from '../model/world.ts';
+import { indexKey, type Loaded } from './loaded.ts';
+import { scalarToBolt, toBolt } from './values.ts';
+
+type Row = readonly unknown[];
+
+export interface Plan {
+  readonly setNodes: Row[];
+  readonly deleteNodes: string[];
+  readonly createEdges: Map<string, Row[]>;
+  readonly setEdges: Row[];
+  readonly deleteEdges: string[];
+  readonly hideNodes: Row[];
+  readonly unhideNodes: string[];
+  readonly hideEdges: Row[];
+  readonly unhideEdges: string[];
+}
+
+/** Ends that must be locked before a waiting edge may appear: the other ends of edges whose node has just come to be. */
+export function wakingEnds(loaded: Loaded, changes: Changes): NodeRef[] {
+  const ends = new Map<string, NodeRef>();
+  for (const [id, node] of changes.nodes) {
+    if (!exists(node) || exists(loaded.nodes.get(id))) continue;
+    for (const edgeId of loaded.edgesOf(id)) {
+      const edge = changes.edges.get(edgeId) ?? loaded.edges.get(edgeId);
+      if (edge?.linked === undefined) continue;
+      for (const end of [edge.ref.from, edge.ref.to]) if (!loaded.nodes.has(end.id)) ends.set(end.id, end);
+    }
+  }
+  return [...ends.values()];
+}
+
+export function planWrites(loaded: Loaded, changes: Changes): Plan {
+  const plan: Plan = {
+    setNodes: [], deleteNodes: [], createEdges: new Map(), setEdges: [], deleteEdges: [],
+    hideNodes: [], unhideNodes: [], hideEdges: [], unhideEdges: [],
+  };
+  const edges = new Map(changes.edges);
+  for (const [id, node] of changes.nodes) {
+    planNode(plan, loaded, id, node);
+    if (exists(node) === exists(loaded.nodes.get(id))) continue;
+    // The node has come or gone: edges that did not change themselves may appear or hide with it.
+    for (const edgeId of loaded.edgesOf(id)) {
+      const edge = loaded.edges.get(edgeId);
+      if (edge !== undefined && !edges.has(edgeId)) edges.set(edgeId, edge);
+    }
+  }
+  for (const id of loaded.provisional) if (!changes.nodes.has(id)) plan.deleteNodes.push(loaded.nodeElements.get(id) as string);
+  for (const [id, edge] of edges) planEdge(plan, loaded, changes, id, edge);
+  return plan;
+}
+
+function planNode(plan: Plan, loaded: Loaded, id: string, node: NodeState): void {
+  const before = loaded.nodes.get(id);
+  const element = loaded.nodeElements.get(id);
+  const was = exists(before);
+  if (exists(node)) {
+    const set = changedProperties(node.ref.shape.properties, was ? before?.properties : undefined, node.properties);
+    const clock = encodeNode(node);
+    if (!was || before === undefined || encodeNode(before) !== clock) set['_clock'] = clock;
+    if (Object.keys(set).length > 0) plan.setNodes.push([element, set]);
+    if (loaded.hiddenNodes.has(id)) plan.unhideNodes.push(indexKey(id));
+    return;
+  }
+  if (element !== undefined && (was || loaded.provisional.has(id))) plan.deleteNodes.push(element);
+  if (!isBlankNode(node)) {
+    const clock = encodeNode(node);
+    if (!loaded.hiddenNodes.has(id) || before === undefined || encodeNode(before) !== clock || changed(before.properties, node.properties)) {
+      plan.hideNodes.push([indexKey(id), clock, encodeValues(node.properties)]);
+    }
+  } else if (loaded.hiddenNodes.has(id)) plan.unhideNodes.push(indexKey(id));
+}
+
+function planEdge(plan: Plan, loaded: Loaded, changes: Changes, id: string, edge: EdgeState): void {
+  const before = loaded.edges.get(id);
+  const element = loaded.edgeElements.get(id);
+  const visible = edge.linked !== undefined && stands(edge.ref.from, loaded, changes, element) && stands(edge.ref.to, loaded, changes, element);
+  const types = edge.ref.shape.properties;
+  if (visible && element !== undefined) {
+    const set = changedProperties(types, before?.properties, edge.properties);
+    const clock = encodeEdge(edge);
+    if (before === undefined || encodeEdge(before) !== clock) set['_clock'] = clock;
+    if (Object.keys(set).length > 0) plan.setEdges.push([element, set]);
+    return;
+  }
+  if (visible) {
+    const set: Record<string, unknown> = changedProperties(types, undefined, edge.properties);
+    edge.ref.shape.key.forEach(({ name, type }, i) => (set[name] = scalarToBolt(type.type, edge.ref.key[i] ?? '')));
+    set['_clock'] = encodeEdge(edge);
+    const rows = plan.createEdges.get(edge.ref.shape.type) ?? [];
+    rows.push([loaded.nodeElements.get(edge.ref.from.id), loaded.nodeElements.get(edge.ref.to.id), set]);
+    plan.createEdges.set(edge.ref.shape.type, rows);
+    if (loaded.hiddenEdges.has(id)) plan.unhideEdges.push(indexKey(id));
+    return;
+  }
+  if (element !== undefined) plan.deleteEdges.push(element);
+  planHiddenEdge(plan, loaded, id, edge);
+}
+
+function planHiddenEdge(plan: Plan, loaded: Loaded, id: string, edge: EdgeState): void {
+  const hidden = loaded.hiddenEdges.has(id);
+  if (isBlankEdge(edge)) {
+    if (hidden) plan.unhideEdges.push(indexKey(id));
+    return;
+  }
+  const clock = encodeEdge(edge);
+  const before = loaded.edges.get(id);
+  if (hidden && before !== undefined && encodeEdge(before) === clock && !changed(before.properties, edge.properties)) return;
+  const { from, to } = edge.ref;
+  const events = edge.linked === undefined ? null : [...waitingEvents(edge)];
+  plan.hideEdges.push([indexKey(id), { id, clock, values: encodeValues(edge.properties), from: indexKey(from.id), to: indexKey(to.id), events }]);
+}
+
+/** An end that nobody looked for stands if the edge was visible: nothing in this batch takes it away. */
+function stands(end: NodeRef, loaded: Loaded, changes: Changes, element: string | undefined): boolean {
+  const node = changes.nodes.get(end.id) ?? loaded.nodes.get(end.id);
+  return node === undefined ? element !== undefined : exists(node);
+}
+
+function changedProperties(types: ReadonlyMap<string, PropertyType>, before: ReadonlyMap<string, Register> | undefined, after: ReadonlyMap<string, Register>): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const [name, { value }] of after) {
+    const type = types.get(name);
+    if (type === undefined || sameValue(before?.get(name)?.value ?? null, value)) continue;
+    out[name] = value === null ? null : toBolt(type, value);
+  }
+  if (before !== undefined) for (const [name, { value }] of before) if (value !== null && !after.has(name)) out[name] = null;
+  return out;
+}
+
+function changed(before: ReadonlyMap<string, Register>, after: ReadonlyMap<string, Register>): boolean {
+  if (before.size !== after.size) return true;
+  for (const [name, register] of after) if (!sameValue(before.get(name)?.value ?? null, register.value)) return true;
+  return false;
+}

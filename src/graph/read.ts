@@ -1,0 +1,223 @@
+/**
+ * Locks, then reads: all that the fold can touch, in at most four pipelined rounds.
+ *   1  lock every node that may change, in sorted order; missing ones are made for the time being
+ *   2  hidden rows of keys without a live node; visible edges by identity, slot, set and removed end
+ *   3  hidden rows of edges, if there are any at all
+ * Hidden rows are read in a later statement than the lock that protects them. A key without a live node also loads the
+ * edges that wait for it.
+ */
+import type { Model, NodeShape, RelationshipShape } from '../model/model.ts';
+import { decodeEdge, decodeNode, decodeValues } from '../model/codec.ts';
+import { edgeRef, nodeRef, parseEdgeId, type EdgeRef, type NodeRef } from '../model/refs.ts';
+import type { AtomicFact } from '../model/resolve.ts';
+import { emptyNode } from '../model/state.ts';
+import type { PropertyType, Scalar, Value } from '../model/values.ts';
+import { createLoaded, indexKey, standingNode, type Loaded } from './loaded.ts';
+import { needsOf, type Needs, type Owned } from './needs.ts';
+import type { Statements } from './statements.ts';
+import type { Tx } from './transact.ts';
+import { fromBolt, scalarFromBolt, scalarToBolt } from './values.ts';
+
+/** `_clock` of a node that MERGE has just made. */
+const MADE_BY_LOCK = '';
+
+type Stored = Record<string, unknown>;
+
+export interface Reader {
+  /** Locks and reads what these facts can touch. */
+  read(tx: Tx, facts: readonly AtomicFact[]): Promise<Loaded>;
+  /** Locks further nodes and adds what is known of them. */
+  lock(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void>;
+}
+
+export function createReader(model: Model, statements: Statements): Reader {
+  const parkEnds = new Set<string>();
+  for (const shape of model.relationships.values()) if (shape.missing === 'park') parkEnds.add(shape.from.label).add(shape.to.label);
+  /** Labels whose keys may be remembered without a live node. */
+  const mayHide = (shape: NodeShape): boolean => shape.removable || parkEnds.has(shape.label);
+
+  async function lockNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
+    await Promise.all(byLabel(refs).map(async ([shape, nodes]) => {
+      const result = await tx.run<{ i: bigint; element: string; properties: Stored }>(statements.nodes.get(shape.label)?.lock ?? '', { keys: keyRows(nodes) });
+      for (const record of result.records) {
+        const ref = nodes[Number(record.get('i'))] as NodeRef;
+        const properties = record.get('properties');
+        const clock = properties['_clock'];
+        loaded.nodeElements.set(ref.id, record.get('element'));
+        if (clock === MADE_BY_LOCK) loaded.provisional.add(ref.id);
+        const known = typeof clock === 'string' && clock !== MADE_BY_LOCK;
+        loaded.addNode(known ? decodeNode(model, ref, clock, valuesOf(shape.properties, properties)) : emptyNode(ref));
+      }
+    }));
+  }
+
+  async function touchNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
+    await Promise.all(byLabel(refs).map(async ([shape, nodes]) => {
+      const result = await tx.run<{ i: bigint; element: string; clock: string | null }>(statements.nodes.get(shape.label)?.touch ?? '', { keys: keyRows(nodes) });
+      for (const record of result.records) {
+        const ref = nodes[Number(record.get('i'))] as NodeRef;
+        loaded.nodeElements.set(ref.id, record.get('element'));
+        const made = record.get('clock') === MADE_BY_LOCK;
+        if (made) loaded.provisional.add(ref.id);
+        loaded.addNode(made ? emptyNode(ref) : standingNode(ref));
+      }
+    }));
+  }
+
+  async function readHiddenNodes(tx: Tx, loaded: Loaded, refs: readonly NodeRef[]): Promise<void> {
+    if (refs.length === 0) return;
+    const byKey = new Map(refs.map((ref) => [indexKey(ref.id), ref]));
+    const result = await tx.run<{ key: string; clock: string; values: string }>(statements.hiddenNodes, { keys: [...byKey.keys()] });
+    for (const record of result.records) {
+      const ref = byKey.get(record.get('key')) as NodeRef;
+      loaded.hiddenNodes.add(ref.id);
+      loaded.addNode(decodeNode(model, ref, record.get('clock'), decodeValues(ref.shape.properties, record.get('values'))));
+    }
+  }
+
+  function addVisible(loaded: Loaded, ref: EdgeRef, element: string, properties: Stored): void {
+    loaded.edgeElements.set(ref.id, element);
+    loaded.addEdge(decodeEdge(ref, String(properties['_clock'] ?? ''), valuesOf(ref.shape.properties, properties)));
+  }
+
+  /** Edges of types without a slot, by identity; a set that is read as a whole already holds its members. */
+  async function readByEnds(tx: Tx, loaded: Loaded, needs: Needs): Promise<void> {
+    const byType = new Map<RelationshipShape, EdgeRef[]>();
+    for (const edge of needs.edges.values()) {
+      if (edge.shape.one !== undefined || needs.sets.has(`${edge.shape.type} ${edge.from.id}`)) continue;
+      if (loaded.provisional.has(edge.from.id) || loaded.provisional.has(edge.to.id)) continue;
+      push(byType, edge.shape, edge);
+    }
+    await Promise.all([...byType].map(async ([shape, edges]) => {
+      const rows = edges.map((edge, i) => [BigInt(i), loaded.nodeElements.get(edge.from.id), loaded.nodeElements.get(edge.to.id), ...boltKey(edge.key, shape)]);
+      const result = await tx.run<{ i: bigint; element: string; properties: Stored }>(statements.edges.get(shape.type)?.byEnds ?? '', { rows });
+      for (const record of result.records) addVisible(loaded, edges[Number(record.get('i'))] as EdgeRef, record.get('element'), record.get('properties'));
+    }));
+  }
+
+  async function readByOwner(tx: Tx, loaded: Loaded, owned: ReadonlyMap<string, Owned>, which: 'bySlot' | 'bySet'): Promise<void> {
+    const byType = new Map<RelationshipShape, NodeRef[]>();
+    for (const { shape, owner } of owned.values()) if (!loaded.provisional.has(owner.id)) push(byType, shape, owner);
+    await Promise.all([...byType].map(async ([shape, owners]) => {
+      const rows = owners.map((owner, i) => [BigInt(i), loaded.nodeElements.get(owner.id)]);
+      const result = await tx.run<{ i: bigint; element: string; properties: Stored; other: unknown[] }>(statements.edges.get(shape.type)?.[which] ?? '', { rows });
+      for (const record of result.records) {
+        const owner = owners[Number(record.get('i'))] as NodeRef;
+        const properties = record.get('properties');
+        const ownerIsTo = which === 'bySlot' && shape.owner === 'to';
+        const other = refFromKey(ownerIsTo ? shape.from : shape.to, record.get('other'));
+        const ref = ownerIsTo ? edgeRef(shape, other, owner, edgeKey(shape, properties)) : edgeRef(shape, owner, other, edgeKey(shape, properties));
+        addVisible(loaded, ref, record.get('element'), properties);
+      }
+    }));
+  }
+
+  async function readOfRemoved(tx: Tx, loaded: Loaded, removed: ReadonlyMap<string, NodeRef>): Promise<void> {
+    const nodes = [...removed.values()].filter((ref) => !loaded.provisional.has(ref.id));
+    if (nodes.length === 0) return;
+    const rows = nodes.map((ref, i) => [BigInt(i), loaded.nodeElements.get(ref.id)]);
+    const result = await tx.run<{ i: bigint; type: string; outgoing: boolean; element: string; properties: Stored; other: Stored }>(statements.nodeEdges, { rows });
+    for (const record of result.records) {
+      const node = nodes[Number(record.get('i'))] as NodeRef;
+      const shape = model.relationships.get(record.get('type'));
+      if (shape === undefined) continue;
+      const properties = record.get('properties');
+      const otherShape = record.get('outgoing') ? shape.to : shape.from;
+      const stored = record.get('other');
+      const other = refFromKey(otherShape, otherShape.key.map(({ name }) => stored[name]));
+      const [from, to] = record.get('outgoing') ? [node, other] : [other, node];
+      addVisible(loaded, edgeRef(shape, from, to, edgeKey(shape, properties)), record.get('element'), properties);
+    }
+  }
+
+  async function readHiddenEdges(tx: Tx, loaded: Loaded, needs: Needs): Promise<void> {
+    const ids = new Map(needs.edges);
+    for (const { shape, owner } of needs.slots.values()) {
+      const before = loaded.nodes.get(owner.id)?.slots.get(shape.type)?.edge;
+      if (before !== undefined) ids.set(before.id, before);
+    }
+    const ends = new Set<string>();
+    for (const ref of needs.removed.values()) ends.add(indexKey(ref.id));
+    for (const id of loaded.provisional) if (parkEnds.has(loaded.nodes.get(id)?.ref.shape.label ?? '')) ends.add(indexKey(id));
+    const owners = new Set(ends);
+    for (const { owner } of needs.sets.values()) owners.add(indexKey(owner.id));
+    const asked: Promise<void>[] = [];
+    const ask = async (cypher: string, keys: Iterable<string>): Promise<void> => {
+      const result = await tx.run<{ id: string; clock: string; values: string }>(cypher, { keys: [...keys] });
+      for (const record of result.records) {
+        const ref = parseEdgeId(model, record.get('id'));
+        if (ref === undefined) continue;
+        loaded.hiddenEdges.add(ref.id);
+        loaded.addEdge(decodeEdge(ref, record.get('clock'), decodeValues(ref.shape.properties, record.get('values'))));
+      }
+    };
+    const unseen = [...ids.keys()].filter((id) => !loaded.edgeElements.has(id)).map(indexKey);
+    if (unseen.length > 0) asked.push(ask(statements.hiddenEdges, unseen));
+    if (owners.size > 0) asked.push(ask(statements.hiddenEdgesFrom, owners));
+    if (ends.size > 0) asked.push(ask(statements.hiddenEdgesTo, ends));
+    await Promise.all(asked);
+  }
+
+  return {
+    lock: lockNodes,
+    async read(tx, facts) {
+      const needs = needsOf(facts);
+      const loaded = createLoaded();
+      await Promise.all([lockNodes(tx, loaded, needs.locked.values()), touchNodes(tx, loaded, needs.touched.values())]);
+
+      const absent = [...loaded.provisional].map((id) => (loaded.nodes.get(id) as { ref: NodeRef }).ref).filter((ref) => mayHide(ref.shape));
+      const [hidden] = await Promise.all([
+        tx.run<{ hidden: bigint }>(statements.countHiddenEdges),
+        readHiddenNodes(tx, loaded, absent),
+        readByEnds(tx, loaded, needs),
+        readByOwner(tx, loaded, needs.slots, 'bySlot'),
+        readByOwner(tx, loaded, needs.sets, 'bySet'),
+        readOfRemoved(tx, loaded, needs.removed),
+      ]);
+      if (hidden.records[0]?.get('hidden') !== 0n) await readHiddenEdges(tx, loaded, needs);
+      return loaded;
+    },
+  };
+}
+
+/** Sorted by label and key, so that two writers meet in the same order. */
+function byLabel(refs: Iterable<NodeRef>): [NodeShape, NodeRef[]][] {
+  const groups = new Map<NodeShape, NodeRef[]>();
+  for (const ref of refs) push(groups, ref.shape, ref);
+  const sorted = [...groups].sort(([a], [b]) => (a.label < b.label ? -1 : 1));
+  for (const [, nodes] of sorted) nodes.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  return sorted;
+}
+
+function keyRows(nodes: readonly NodeRef[]): unknown[][] {
+  return nodes.map((ref, i) => [BigInt(i), ...ref.key.map((value, part) => scalarToBolt(ref.shape.key[part]?.type.type ?? 'text', value))]);
+}
+
+function boltKey(key: readonly Scalar[], shape: RelationshipShape): unknown[] {
+  return key.map((value, part) => scalarToBolt(shape.key[part]?.type.type ?? 'text', value));
+}
+
+function refFromKey(shape: NodeShape, stored: readonly unknown[]): NodeRef {
+  return nodeRef(shape, shape.key.map(({ type }, part) => scalarFromBolt(type.type, stored[part]) ?? ''));
+}
+
+function edgeKey(shape: RelationshipShape, properties: Stored): Scalar[] {
+  return shape.key.map(({ name, type }) => scalarFromBolt(type.type, properties[name]) ?? '');
+}
+
+function valuesOf(types: ReadonlyMap<string, PropertyType>, stored: Stored): Map<string, Value> {
+  const out = new Map<string, Value>();
+  for (const [name, type] of types) {
+    const raw = stored[name];
+    if (raw === undefined || raw === null) continue;
+    const value = fromBolt(type, raw);
+    if (value !== undefined) out.set(name, value);
+  }
+  return out;
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}

@@ -1,0 +1,111 @@
+/** The static Cypher of every shape: files in `cypher/`, with identifiers from the validated model and nothing else put in. */
+import { readFileSync } from 'node:fs';
+
+import type { Model, NodeShape, Part, RelationshipShape } from '../model/model.ts';
+
+const ROOT = new URL('../../cypher/', import.meta.url);
+
+/** The text of `cypher/<name>.cypher`, with `{{NAME}}` filled in. */
+function statement(name: string, fill: Readonly<Record<string, string>> = {}): string {
+  const text = readFileSync(new URL(`${name}.cypher`, ROOT), 'utf8');
+  return withoutHeader(text).replace(/\{\{([A-Z]+)\}\}/g, (_, key: string) => {
+    const value = fill[key];
+    if (value === undefined) throw new Error(`cypher/${name}.cypher wants {{${key}}}`);
+    return value;
+  });
+}
+
+/** Comment lines are for readers; without them the plan cache sees one short text. */
+function withoutHeader(text: string): string {
+  return text.split('\n').filter((line) => !line.startsWith('//')).join('\n').trim();
+}
+
+export interface NodeStatements {
+  readonly lock: string;
+  readonly touch: string;
+}
+
+export interface EdgeStatements {
+  readonly byEnds: string;
+  readonly bySlot: string;
+  readonly bySet: string;
+  readonly create: string;
+}
+
+/** One line for each file in `cypher/read` and `cypher/write`; per label and per type where the shape matters. */
+export interface Statements {
+  readonly nodes: ReadonlyMap<string, NodeStatements>;
+  readonly edges: ReadonlyMap<string, EdgeStatements>;
+  readonly settledJobs: string;
+  readonly knownEvents: string;
+  readonly hiddenNodes: string;
+  readonly countHiddenEdges: string;
+  readonly nodeEdges: string;
+  readonly hiddenEdges: string;
+  readonly hiddenEdgesFrom: string;
+  readonly hiddenEdgesTo: string;
+  readonly setNodes: string;
+  readonly deleteNodes: string;
+  readonly setEdges: string;
+  readonly deleteEdges: string;
+  readonly hideNodes: string;
+  readonly unhideNodes: string;
+  readonly hideEdges: string;
+  readonly unhideEdges: string;
+  readonly ledgerEvents: string;
+  readonly ledgerExceptional: string;
+  readonly ledgerSegment: string;
+  readonly settleJobs: string;
+  readonly settlePart: string;
+  readonly forgetJobs: string;
+}
+
+export function createStatements(model: Model): Statements {
+  return {
+    nodes: new Map([...model.nodes.values()].map((shape) => [shape.label, nodeStatements(shape)])),
+    edges: new Map([...model.relationships.values()].map((shape) => [shape.type, edgeStatements(shape)])),
+    settledJobs: statement('read/settled-jobs'),
+    knownEvents: statement('read/known-events'),
+    hiddenNodes: statement('read/hidden-nodes'),
+    countHiddenEdges: statement('read/count-hidden-edges'),
+    nodeEdges: statement('read/node-edges'),
+    hiddenEdges: statement('read/hidden-edges'),
+    hiddenEdgesFrom: statement('read/hidden-edges-from'),
+    hiddenEdgesTo: statement('read/hidden-edges-to'),
+    setNodes: statement('write/set-nodes'),
+    deleteNodes: statement('write/delete-nodes'),
+    setEdges: statement('write/set-edges'),
+    deleteEdges: statement('write/delete-edges'),
+    hideNodes: statement('write/hide-nodes'),
+    unhideNodes: statement('write/unhide-nodes'),
+    hideEdges: statement('write/hide-edges'),
+    unhideEdges: statement('write/unhide-edges'),
+    ledgerEvents: statement('write/ledger-events'),
+    ledgerExceptional: statement('write/ledger-exceptional'),
+    ledgerSegment: statement('write/ledger-segment'),
+    settleJobs: statement('write/settle-jobs'),
+    settlePart: statement('write/settle-part'),
+    forgetJobs: statement('write/forget-jobs'),
+  };
+}
+
+function nodeStatements(shape: NodeShape): NodeStatements {
+  const fill = { LABEL: shape.label, KEY: shape.key.map(({ name }, i) => `${name}: k[${i + 1}]`).join(', ') };
+  return { lock: statement('read/lock-nodes', fill), touch: statement('read/touch-nodes', fill) };
+}
+
+function edgeStatements(shape: RelationshipShape): EdgeStatements {
+  const conditions = shape.key.map(({ name }, i) => `e.${name} = r[${i + 3}]`).join(' AND ');
+  const other = shape.owner === 'to' ? shape.from : shape.to;
+  const fill = { TYPE: shape.type, WHERE: conditions === '' ? '' : ` WHERE ${conditions}`, OTHER: columns('m', other.key) };
+  return {
+    byEnds: statement('read/edges-by-ends', fill),
+    bySlot: statement(`read/slot-edges-${shape.owner ?? 'from'}`, fill),
+    bySet: statement('read/set-edges', { ...fill, OTHER: columns('m', shape.to.key) }),
+    create: statement('write/create-edges', fill),
+  };
+}
+
+function columns(variable: string, parts: readonly Part[]): string {
+  return parts.map(({ name }) => `${variable}.${name}`).join(', ');
+}

@@ -1,0 +1,116 @@
+/** The graph as `apply` sees it: one transaction that judges, locks and reads, and writes. */
+import type { State } from '../event.ts';
+import type { Changes } from '../model/fold.ts';
+import type { Model } from '../model/model.ts';
+import type { AtomicFact, Resolved } from '../model/resolve.ts';
+import { IngestError } from '../errors.ts';
+import type { Event } from '../event.ts';
+import type { Bolt } from './driver.ts';
+import { createLedger, type Candidate, type Verdict } from './ledger.ts';
+import type { Loaded } from './loaded.ts';
+import { planWrites, wakingEnds, type Plan } from './plan.ts';
+import { createReader } from './read.ts';
+import type { LedgerEntry, LedgerError } from './segment.ts';
+import { createStatements, type Statements } from './statements.ts';
+import { transact, type Tx } from './transact.ts';
+
+/** What the store needs to know of a mapped event. */
+export interface Spoken {
+  readonly key: string;
+  readonly intake: { readonly job: string; readonly index: number; readonly of: number; readonly event: Event; readonly attempts?: number };
+  readonly mapping: string;
+  readonly type: string | undefined;
+  readonly resolved: Resolved | undefined;
+  readonly error: LedgerError | undefined;
+}
+
+export interface GraphTx {
+  /** Which events are new, in order. */
+  judge(told: readonly Spoken[]): Promise<Verdict[]>;
+  /** Locks and reads all that these facts can touch. */
+  lockAndRead(facts: readonly AtomicFact[]): Promise<Loaded>;
+  /** What changed, and the ledger's rows of the fresh events with their states. */
+  write(state: Loaded, changes: Changes, told: readonly Spoken[], verdicts: readonly Verdict[], states: ReadonlyMap<Spoken, State>): Promise<void>;
+}
+
+export interface GraphStore {
+  transaction<T>(work: (tx: GraphTx) => Promise<T>): Promise<T>;
+  /** Jobs that the queue has completed and will not deliver again. */
+  forget(jobs: Iterable<string>): void;
+}
+
+export interface StoreOptions {
+  readonly now?: () => number;
+  readonly deadlineMs?: number;
+  readonly onRetry?: (error: IngestError, attempt: number) => void;
+}
+
+export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions = {}): GraphStore {
+  const statements = createStatements(model);
+  const reader = createReader(model, statements);
+  const ledger = createLedger(statements, options.now ?? Date.now);
+  const { deadlineMs = 60_000, onRetry } = options;
+
+  const open = (tx: Tx): GraphTx => ({
+    judge: (told) => ledger.judge(tx, told.map(candidateOf)),
+    lockAndRead: (facts) => reader.read(tx, facts),
+    async write(state, changes, told, verdicts, states) {
+      await reader.lock(tx, state, wakingEnds(state, changes));
+      const entries = told.flatMap((one, i) => entryOf(one, verdicts[i], states.get(one)));
+      await Promise.all([writePlan(tx, statements, planWrites(state, changes)), ledger.write(tx, entries, told.map(candidateOf), verdicts)]);
+    },
+  });
+
+  return {
+    transaction: (work) => transact(bolt, (tx) => work(open(tx)), onRetry === undefined ? { deadlineMs } : { deadlineMs, onRetry }),
+    forget: (jobs) => ledger.forget(jobs),
+  };
+}
+
+/** Every row must find what it is for: an entity that vanished meanwhile means a fresh transaction. */
+async function writePlan(tx: Tx, statements: Statements, plan: Plan): Promise<void> {
+  const written: Promise<void>[] = [];
+  const write = (cypher: string, rows: readonly unknown[], counted: boolean): void => {
+    if (rows.length > 0) written.push(writeRows(tx, cypher, rows, counted));
+  };
+  write(statements.setNodes, plan.setNodes, true);
+  write(statements.deleteEdges, plan.deleteEdges, true);
+  for (const [type, rows] of plan.createEdges) write(statements.edges.get(type)?.create ?? '', rows, true);
+  write(statements.setEdges, plan.setEdges, true);
+  write(statements.deleteNodes, plan.deleteNodes, true);
+  write(statements.hideNodes, plan.hideNodes, false);
+  write(statements.unhideNodes, plan.unhideNodes, false);
+  write(statements.hideEdges, plan.hideEdges, false);
+  write(statements.unhideEdges, plan.unhideEdges, false);
+  await Promise.all(written);
+}
+
+async function writeRows(tx: Tx, cypher: string, rows: readonly unknown[], counted: boolean): Promise<void> {
+  const result = await tx.run<{ n: bigint }>(cypher, { rows });
+  if (!counted) return;
+  const found = Number(result.records[0]?.get('n') ?? 0n);
+  if (found !== rows.length) throw new IngestError('GRAPH_CONFLICT', `${rows.length - found} of ${rows.length} rows found nothing to write to`, { cypher });
+}
+
+function candidateOf(told: Spoken): Candidate {
+  return { key: told.key, bodyHash: told.intake.event.bodyHash, job: told.intake.job, index: told.intake.index, of: told.intake.of };
+}
+
+function entryOf(told: Spoken, verdict: Verdict | undefined, state: State | undefined): LedgerEntry[] {
+  if (verdict?.is !== 'fresh' || state === undefined) return [];
+  return [{
+    key: verdict.key,
+    event: told.intake.event,
+    state,
+    conflict: verdict.conflict,
+    type: told.type,
+    occurrenceId: told.resolved?.occurrenceId,
+    occurredAt: told.resolved?.occurredAt,
+    subject: told.resolved?.subject,
+    entities: told.resolved?.entities ?? [],
+    mapping: told.mapping,
+    error: told.error,
+    attempts: (told.intake.attempts ?? 0) + 1,
+    latest: told.resolved?.latest,
+  }];
+}

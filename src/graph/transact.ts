@@ -1,0 +1,77 @@
+/** One write transaction with its own retry loop: conflicts at once in a fresh transaction, outages up to the caller. */
+import type { QueryResult, RecordShape, Transaction } from 'neo4j-driver';
+
+import { IngestError } from '../errors.ts';
+import { explainFailure, type Bolt } from './driver.ts';
+
+export type Parameters = Readonly<Record<string, unknown>>;
+
+/** Statements of one transaction. Calls made without awaiting in between travel in one round trip. */
+export interface Tx {
+  run<R extends RecordShape>(cypher: string, parameters?: Parameters): Promise<QueryResult<R>>;
+}
+
+export interface TransactOptions {
+  /** Client-side limit of one attempt; the server gets the same. */
+  readonly deadlineMs: number;
+  readonly onRetry?: (error: IngestError, attempt: number) => void;
+}
+
+/** `executeWrite` sleeps a second before its first retry; a deadlock's winner is done in milliseconds. */
+const RETRY_MIN_MS = 5;
+const RETRY_MAX_MS = 50;
+/** Then it is no race any more but something for the caller's back-off. */
+const MAX_CONFLICTS = 30;
+
+/** Runs `work` in a transaction until it commits. Throws `GRAPH_UNAVAILABLE`, `WRITE_REFUSED`, or what `work` throws. */
+export async function transact<T>(bolt: Bolt, work: (tx: Tx) => Promise<T>, options: TransactOptions): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attemptOnce(bolt, work, options.deadlineMs);
+    } catch (error) {
+      const failure = explainFailure(error);
+      if (failure.code !== 'GRAPH_CONFLICT' || attempt >= MAX_CONFLICTS) throw failure;
+      options.onRetry?.(failure, attempt);
+      await sleep(RETRY_MIN_MS + Math.random() * (RETRY_MAX_MS - RETRY_MIN_MS));
+    }
+  }
+}
+
+async function attemptOnce<T>(bolt: Bolt, work: (tx: Tx) => Promise<T>, deadlineMs: number): Promise<T> {
+  const session = bolt.driver.session({ database: bolt.database, defaultAccessMode: 'WRITE' });
+  const deadline = startDeadline(deadlineMs);
+  try {
+    return await Promise.race([commit(session.beginTransaction({ timeout: deadlineMs }), work), deadline.passed]);
+  } finally {
+    deadline.stop();
+    // Not awaited: on a dead connection closing hangs as long as the statement did.
+    session.close().catch(() => undefined);
+  }
+}
+
+async function commit<T>(transaction: Transaction, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const tx: Tx = { run: async (cypher, parameters) => transaction.run(cypher, parameters) };
+  try {
+    const result = await work(tx);
+    await transaction.commit();
+    return result;
+  } catch (error) {
+    await transaction.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+function startDeadline(ms: number): { passed: Promise<never>; stop: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  const passed = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new IngestError('GRAPH_UNAVAILABLE', `Neo4j did not finish a transaction within ${ms} ms`)), ms);
+  });
+  passed.catch(() => undefined);
+  return { passed, stop: () => clearTimeout(timer) };
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

@@ -1,0 +1,66 @@
+/** Canonical values to Bolt values and back. The only place that knows the driver's types. */
+import { DateTime, isDateTime } from 'neo4j-driver';
+
+import { fromMs } from '../model/instant.ts';
+import type { PropertyType, Scalar, TypeName, Value } from '../model/values.ts';
+
+const NANOS_PER_SECOND = 1_000_000_000n;
+
+/** A bigint packs as INTEGER and a number as FLOAT, which is what the canonical forms mean; instants become ZONED DATETIME in UTC. */
+export function toBolt(type: PropertyType, value: Value): unknown {
+  if (typeof value === 'object') return type.type === 'time' ? value.map((item) => scalarToBolt('time', item)) : value;
+  return scalarToBolt(type.type, value as Scalar);
+}
+
+export function scalarToBolt(type: TypeName, value: Scalar): unknown {
+  return type === 'time' ? toDateTime(value as bigint) : value;
+}
+
+/** Undefined when the stored value is not of the declared type (somebody else wrote it). */
+export function fromBolt(type: PropertyType, stored: unknown): Value | undefined {
+  if (!Array.isArray(stored)) return scalarFromBolt(type.type, stored);
+  const out: Scalar[] = [];
+  for (const item of stored) {
+    const value = scalarFromBolt(type.type, item);
+    if (value !== undefined) out.push(value);
+  }
+  return out;
+}
+
+export function scalarFromBolt(type: TypeName, stored: unknown): Scalar | undefined {
+  switch (type) {
+    case 'text':
+      return typeof stored === 'string' ? stored : undefined;
+    case 'integer':
+      return typeof stored === 'bigint' ? stored : undefined;
+    case 'float':
+      return typeof stored === 'number' ? stored : undefined;
+    case 'boolean':
+      return typeof stored === 'boolean' ? stored : undefined;
+    case 'time':
+      return isDateTime(stored) ? fromDateTime(stored as unknown as DateParts) : undefined;
+  }
+}
+
+type DateParts = Record<'year' | 'month' | 'day' | 'hour' | 'minute' | 'second' | 'nanosecond', number | bigint> & { timeZoneOffsetSeconds?: number | bigint | null };
+
+function toDateTime(nanos: bigint): DateTime<bigint> {
+  let seconds = nanos / NANOS_PER_SECOND;
+  let rest = nanos % NANOS_PER_SECOND;
+  if (rest < 0n) {
+    seconds -= 1n;
+    rest += NANOS_PER_SECOND;
+  }
+  const d = new Date(Number(seconds) * 1000);
+  return new DateTime(
+    BigInt(d.getUTCFullYear()), BigInt(d.getUTCMonth() + 1), BigInt(d.getUTCDate()),
+    BigInt(d.getUTCHours()), BigInt(d.getUTCMinutes()), BigInt(d.getUTCSeconds()), rest, 0n,
+  );
+}
+
+function fromDateTime(d: DateParts): bigint {
+  const ms = new Date(0);
+  ms.setUTCFullYear(Number(d.year), Number(d.month) - 1, Number(d.day));
+  ms.setUTCHours(Number(d.hour), Number(d.minute), Number(d.second));
+  return fromMs(ms.getTime()) + BigInt(d.nanosecond) - BigInt(d.timeZoneOffsetSeconds ?? 0) * NANOS_PER_SECOND;
+}

@@ -1,0 +1,64 @@
+/** The first step of `apply`: from an event as taken in to its facts, or to the reason why it has none. Pure. */
+import { IngestError } from './errors.ts';
+import { eventKey, type Event } from './event.ts';
+import type { LedgerError } from './graph/segment.ts';
+import { parseJson } from './json.ts';
+import { fromMs } from './model/instant.ts';
+import { resolve, type AtomicFact, type Resolved } from './model/resolve.ts';
+import { isIgnored, type Source } from './sources/source.ts';
+
+/** An event on its way into the graph. `job` and `index` name the place in the queue it came from, `of` how many came with it. */
+export interface Intake {
+  readonly job: string;
+  readonly index: number;
+  readonly of: number;
+  readonly event: Event;
+  /** How often this has been tried before. */
+  readonly attempts?: number;
+}
+
+/** What an event says. `facts` is empty unless `state` is undefined, i.e. still to be found out by folding. */
+export interface Told {
+  readonly intake: Intake;
+  readonly key: string;
+  readonly mapping: string;
+  readonly state: 'ignored' | 'quarantined' | 'failed' | undefined;
+  readonly type: string | undefined;
+  readonly resolved: Resolved | undefined;
+  readonly facts: readonly AtomicFact[];
+  readonly error: LedgerError | undefined;
+}
+
+export interface MapOptions {
+  readonly sources: ReadonlyMap<string, Source>;
+  /** A time later than receipt by more than this quarantines the event. */
+  readonly maxFutureMs: number;
+}
+
+export function mapEvent(intake: Intake, { sources, maxFutureMs }: MapOptions): Told {
+  const { event } = intake;
+  const source = sources.get(event.source);
+  const base = { intake, key: eventKey(event.source, event.id), mapping: source?.version ?? '', type: undefined, resolved: undefined, facts: [] };
+  try {
+    if (source === undefined) throw new IngestError('MAPPING_FAILED', `no source is called ${event.source} any more`);
+    const said = source.map(event, parseJson(event.body));
+    if (isIgnored(said)) return { ...base, state: 'ignored', type: said.type, error: undefined };
+    const resolved = resolve(source.model, event, said);
+    if (resolved.latest > fromMs(event.receivedAtMs + maxFutureMs)) {
+      return { ...base, state: 'quarantined', type: resolved.type, resolved, error: { code: 'FUTURE_STAMP', message: 'a time of this event lies too far in the future' } };
+    }
+    return { ...base, state: undefined, type: resolved.type, resolved, facts: resolved.facts, error: undefined };
+  } catch (error) {
+    return { ...base, state: 'failed', error: reasonOf(error) };
+  }
+}
+
+/** The same event without its facts: what the ledger keeps when the database refused them. */
+export function failed(told: Told, error: unknown): Told {
+  return { ...told, state: 'failed', facts: [], error: reasonOf(error) };
+}
+
+function reasonOf(error: unknown): LedgerError {
+  if (error instanceof IngestError) return { code: error.code, message: error.message, path: error.context.path };
+  return { code: 'MAPPING_FAILED', message: error instanceof Error ? error.message : String(error) };
+}
