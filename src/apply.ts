@@ -1,43 +1,61 @@
 /** `apply`: map → fold → write. The one way into the graph; a queue job, an import, a replay and a release all end here. */
+import { IngestError } from './errors.ts';
 import type { State } from './event.ts';
 import type { GraphStore } from './graph/store.ts';
-import { mapEvent, type Intake, type MapOptions, type Told } from './map.ts';
+import { failed, mapEvent, type Intake, type MapOptions, type Told } from './map.ts';
 import { fold } from './model/fold.ts';
-import type { AtomicFact } from './model/resolve.ts';
 
 /** What became of one event: its state, or that it was known already. */
 export type Outcome = State | 'late' | 'settled';
 
 /**
- * Applies a batch in one transaction: effects and ledger, both or neither. Idempotent: a second time changes nothing.
- * Throws `GRAPH_UNAVAILABLE` (wait, then again) or `WRITE_REFUSED` (some event in the batch is at fault).
+ * Applies a batch: effects and ledger in one transaction, both or neither. Idempotent: a second time changes nothing.
+ * Throws `GRAPH_UNAVAILABLE` when the database is away: wait, then call again. A bad event fails alone.
  */
 export async function apply(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Outcome[]> {
-  const told = intake.map((one) => mapEvent(one, options));
-  return write(told, graph);
+  return isolate(intake.map((one) => mapEvent(one, options)), (told) => write(told, graph));
 }
 
-export async function write(told: readonly Told[], graph: GraphStore): Promise<Outcome[]> {
+/** Map's facts meet the graph: what is new is folded against what was locked and read, and written with its ledger rows. */
+async function write(told: readonly Told[], graph: GraphStore, reclaimFrom?: State): Promise<Outcome[]> {
   return graph.transaction(async (tx) => {
-    const verdicts = await tx.judge(told);
+    const verdicts = reclaimFrom === undefined ? await tx.judge(told) : await tx.reclaim(told, reclaimFrom);
     const fresh = told.filter((_, i) => verdicts[i]?.is === 'fresh');
     const facts = fresh.flatMap((one) => one.facts);
     const state = await tx.lockAndRead(facts);
     const changes = fold(state, facts);
-    const states = statesOf(fresh, facts, changes.raised);
+    const states = statesOf(fresh, changes.raised);
     await tx.write(state, changes, told, verdicts, states);
     return verdicts.map((verdict, i) => (verdict.is === 'fresh' ? (states.get(told[i] as Told) ?? 'applied') : verdict.is));
   });
 }
 
+/** Moves quarantined events whose times have come into the graph, in one transaction like any other batch. */
+export async function release(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Outcome[]> {
+  return isolate(intake.map((one) => mapEvent(one, options)), (told) => write(told, graph, 'quarantined'));
+}
+
 /** An event is applied if any of its facts raised anything, superseded if every one lost to a newer one. */
-function statesOf(fresh: readonly Told[], facts: readonly AtomicFact[], raised: readonly boolean[]): Map<Told, State> {
-  const states = new Map<Told, State>();
+function statesOf(fresh: readonly Told[], raised: readonly boolean[]): Map<Told, State> {
   let next = 0;
-  for (const one of fresh) {
+  return new Map(fresh.map((one) => {
     const mine = raised.slice(next, (next += one.facts.length));
-    states.set(one, one.state ?? (mine.includes(true) ? 'applied' : 'superseded'));
+    return [one, one.state ?? (mine.includes(true) ? 'applied' : 'superseded')];
+  }));
+}
+
+/**
+ * A batch that the database refuses is halved until the event at fault stands alone and is kept as failed, with its
+ * reason and body: about 2·log2(n) further transactions. An outage is nobody's fault and goes up.
+ */
+async function isolate(told: readonly Told[], attempt: (told: readonly Told[]) => Promise<Outcome[]>): Promise<Outcome[]> {
+  try {
+    return await attempt(told);
+  } catch (error) {
+    if (!(error instanceof IngestError) || error.code !== 'WRITE_REFUSED') throw error;
+    const [only] = told;
+    if (only !== undefined && told.length === 1) return attempt([failed(only, error)]);
+    const middle = Math.ceil(told.length / 2);
+    return [...(await isolate(told.slice(0, middle), attempt)), ...(await isolate(told.slice(middle), attempt))];
   }
-  if (next !== facts.length) throw new Error('facts and events are out of step');
-  return states;
 }

@@ -15,6 +15,10 @@ export interface Intake {
   readonly event: Event;
   /** How often this has been tried before. */
   readonly attempts?: number;
+  /** Its key in the ledger where that is known to differ from `source:id` (a conflict's suffix). */
+  readonly ledgerKey?: string;
+  /** Why the queue's row could not be read as an event; it is kept as failed. */
+  readonly unreadable?: string;
 }
 
 /** What an event says. `facts` is empty unless `state` is undefined, i.e. still to be found out by folding. */
@@ -33,18 +37,21 @@ export interface MapOptions {
   readonly sources: ReadonlyMap<string, Source>;
   /** A time later than receipt by more than this quarantines the event. */
   readonly maxFutureMs: number;
+  /** Judged against this instant instead of the receipt: a quarantine that is being released. */
+  readonly asOfMs?: number;
 }
 
-export function mapEvent(intake: Intake, { sources, maxFutureMs }: MapOptions): Told {
+export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOptions): Told {
   const { event } = intake;
   const source = sources.get(event.source);
   const base = { intake, key: eventKey(event.source, event.id), mapping: source?.version ?? '', type: undefined, resolved: undefined, facts: [] };
   try {
+    if (intake.unreadable !== undefined) throw new IngestError('BAD_VALUE', `a row of the queue is no event: ${intake.unreadable}`);
     if (source === undefined) throw new IngestError('MAPPING_FAILED', `no source is called ${event.source} any more`);
     const said = source.map(event, parseJson(event.body));
     if (isIgnored(said)) return { ...base, state: 'ignored', type: said.type, error: undefined };
     const resolved = resolve(source.model, event, said);
-    if (resolved.latest > fromMs(event.receivedAtMs + maxFutureMs)) {
+    if (resolved.latest > fromMs((asOfMs ?? event.receivedAtMs) + maxFutureMs)) {
       return { ...base, state: 'quarantined', type: resolved.type, resolved, error: { code: 'FUTURE_STAMP', message: 'a time of this event lies too far in the future' } };
     }
     return { ...base, state: undefined, type: resolved.type, resolved, facts: resolved.facts, error: undefined };

@@ -21,13 +21,23 @@ export interface Candidate {
 }
 
 /** `settled`: its job was committed before. `late`: taken in twice; the ledger has this very body. */
-export type Verdict = { readonly is: 'fresh'; readonly key: string; readonly conflict: boolean } | { readonly is: 'late' } | { readonly is: 'settled' };
+export type Verdict = Fresh | { readonly is: 'late' } | { readonly is: 'settled' };
+
+/** To be folded. `row`: whether the ledger has it already and only its state moves (a released quarantine). */
+export interface Fresh {
+  readonly is: 'fresh';
+  readonly key: string;
+  readonly conflict: boolean;
+  readonly row: 'new' | 'kept';
+}
 
 export interface Ledger {
   /** One verdict for each candidate, in order. */
   judge(tx: Tx, candidates: readonly Candidate[]): Promise<Verdict[]>;
-  /** Entries of fresh events, and the marks of their jobs. */
-  write(tx: Tx, entries: readonly LedgerEntry[], candidates: readonly Candidate[], verdicts: readonly Verdict[]): Promise<void>;
+  /** Takes events out of a state by hand, by ledger key: fresh while they are still in it, settled when another was faster. */
+  reclaim(tx: Tx, keys: readonly string[], from: State): Promise<Verdict[]>;
+  /** Entries of fresh events, and the marks of their jobs. `entries` are new rows, `moved` known ones. */
+  write(tx: Tx, entries: readonly LedgerEntry[], moved: readonly LedgerEntry[], candidates: readonly Candidate[], verdicts: readonly Verdict[]): Promise<void>;
   /** Jobs that the queue has completed: their marks go with the next write. */
   forget(jobs: Iterable<string>): void;
 }
@@ -90,17 +100,26 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
         const first = hashes.get(one.key);
         if (first === undefined) {
           hashes.set(one.key, one.bodyHash);
-          return { is: 'fresh', key: one.key, conflict: false };
+          return { is: 'fresh', key: one.key, conflict: false, row: 'new' };
         }
         if (first === one.bodyHash) return { is: 'late' };
         const key = conflictKey(one.key, one.bodyHash);
         if (rivals.has(key)) return { is: 'late' };
         rivals.set(key, one.bodyHash);
-        return { is: 'fresh', key, conflict: true };
+        return { is: 'fresh', key, conflict: true, row: 'new' };
       });
     },
 
-    async write(tx, entries, candidates, verdicts) {
+    async reclaim(tx, keys, from) {
+      const result = await tx.run<{ key: string; state: string | null; conflict: boolean }>(statements.lockEvents, { keys });
+      const rows = new Map(result.records.map((record) => [record.get('key'), record.toObject()]));
+      return keys.map((key): Verdict => {
+        const row = rows.get(key);
+        return row?.state === from ? { is: 'fresh', key, conflict: row.conflict, row: 'kept' } : { is: 'settled' };
+      });
+    },
+
+    async write(tx, entries, moved, candidates, verdicts) {
       const at = now();
       const written: Promise<unknown>[] = [];
       for (const part of cutSegments(entries)) {
@@ -109,7 +128,10 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
       }
       const exceptions = entries.flatMap((entry) => exceptional(entry));
       if (exceptions.length > 0) written.push(tx.run(statements.ledgerExceptional, { rows: exceptions }));
-      written.push(writeJobs(tx, candidates, verdicts));
+      if (moved.length > 0) {
+        const rows = moved.map((entry) => [entry.key, entry.state, entry.error?.code ?? null]);
+        written.push(tx.run(statements.moveEvents, { rows }));
+      } else written.push(writeJobs(tx, candidates, verdicts));
       await Promise.all(written);
     },
 

@@ -52,6 +52,9 @@ export interface Statements {
   readonly unhideNodes: string;
   readonly hideEdges: string;
   readonly unhideEdges: string;
+  readonly lockEvents: string;
+  readonly moveEvents: string;
+  readonly quarantined: string;
   readonly ledgerEvents: string;
   readonly ledgerExceptional: string;
   readonly ledgerSegment: string;
@@ -80,6 +83,9 @@ export function createStatements(model: Model): Statements {
     unhideNodes: statement('write/unhide-nodes'),
     hideEdges: statement('write/hide-edges'),
     unhideEdges: statement('write/unhide-edges'),
+    lockEvents: statement('read/lock-events'),
+    moveEvents: statement('write/move-events'),
+    quarantined: statement('read/quarantined'),
     ledgerEvents: statement('write/ledger-events'),
     ledgerExceptional: statement('write/ledger-exceptional'),
     ledgerSegment: statement('write/ledger-segment'),

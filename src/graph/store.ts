@@ -6,18 +6,18 @@ import type { AtomicFact, Resolved } from '../model/resolve.ts';
 import { IngestError } from '../errors.ts';
 import type { Event } from '../event.ts';
 import type { Bolt } from './driver.ts';
-import { createLedger, type Candidate, type Verdict } from './ledger.ts';
+import { createLedger, type Candidate, type Fresh, type Verdict } from './ledger.ts';
 import type { Loaded } from './loaded.ts';
 import { planWrites, wakingEnds, type Plan } from './plan.ts';
 import { createReader } from './read.ts';
-import type { LedgerEntry, LedgerError } from './segment.ts';
+import { unpackSegment, type LedgerEntry, type LedgerError } from './segment.ts';
 import { createStatements, type Statements } from './statements.ts';
 import { transact, type Tx } from './transact.ts';
 
 /** What the store needs to know of a mapped event. */
 export interface Spoken {
   readonly key: string;
-  readonly intake: { readonly job: string; readonly index: number; readonly of: number; readonly event: Event; readonly attempts?: number };
+  readonly intake: { readonly job: string; readonly index: number; readonly of: number; readonly event: Event; readonly attempts?: number; readonly ledgerKey?: string };
   readonly mapping: string;
   readonly type: string | undefined;
   readonly resolved: Resolved | undefined;
@@ -27,6 +27,8 @@ export interface Spoken {
 export interface GraphTx {
   /** Which events are new, in order. */
   judge(told: readonly Spoken[]): Promise<Verdict[]>;
+  /** Known events that are still in this state, as fresh ones whose row is kept. */
+  reclaim(told: readonly Spoken[], from: State): Promise<Verdict[]>;
   /** Locks and reads all that these facts can touch. */
   lockAndRead(facts: readonly AtomicFact[]): Promise<Loaded>;
   /** What changed, and the ledger's rows of the fresh events with their states. */
@@ -37,6 +39,8 @@ export interface GraphStore {
   transaction<T>(work: (tx: GraphTx) => Promise<T>): Promise<T>;
   /** Jobs that the queue has completed and will not deliver again. */
   forget(jobs: Iterable<string>): void;
+  /** Quarantined entries whose times are all at or before this instant. */
+  quarantined(until: bigint, limit: number): Promise<LedgerEntry[]>;
 }
 
 export interface StoreOptions {
@@ -53,18 +57,30 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
 
   const open = (tx: Tx): GraphTx => ({
     judge: (told) => ledger.judge(tx, told.map(candidateOf)),
+    reclaim: (told, from) => ledger.reclaim(tx, told.map((one) => one.intake.ledgerKey ?? one.key), from),
     lockAndRead: (facts) => reader.read(tx, facts),
     async write(state, changes, told, verdicts, states) {
       await reader.lock(tx, state, wakingEnds(state, changes));
-      const entries = told.flatMap((one, i) => entryOf(one, verdicts[i], states.get(one)));
-      await Promise.all([writePlan(tx, statements, planWrites(state, changes)), ledger.write(tx, entries, told.map(candidateOf), verdicts)]);
+      const entries = { new: [] as LedgerEntry[], kept: [] as LedgerEntry[] };
+      told.forEach((one, i) => {
+        const verdict = verdicts[i];
+        const became = states.get(one);
+        if (verdict?.is === 'fresh' && became !== undefined) entries[verdict.row].push(entryOf(one, verdict, became));
+      });
+      await Promise.all([writePlan(tx, statements, planWrites(state, changes)), ledger.write(tx, entries.new, entries.kept, told.map(candidateOf), verdicts)]);
     },
   });
 
   return {
     transaction: (work) => transact(bolt, (tx) => work(open(tx)), onRetry === undefined ? { deadlineMs } : { deadlineMs, onRetry }),
     forget: (jobs) => ledger.forget(jobs),
+    quarantined: (until, limit) => transact(bolt, (tx) => readQuarantined(tx, statements, until, limit), { deadlineMs }),
   };
+}
+
+async function readQuarantined(tx: Tx, statements: Statements, until: bigint, limit: number): Promise<LedgerEntry[]> {
+  const result = await tx.run<{ position: bigint; meta: string; bodies: string }>(statements.quarantined, { until, limit: BigInt(limit) });
+  return result.records.flatMap((record) => unpackSegment(record.get('meta'), record.get('bodies'))[Number(record.get('position'))] ?? []);
 }
 
 /** Every row must find what it is for: an entity that vanished meanwhile means a fresh transaction. */
@@ -96,9 +112,8 @@ function candidateOf(told: Spoken): Candidate {
   return { key: told.key, bodyHash: told.intake.event.bodyHash, job: told.intake.job, index: told.intake.index, of: told.intake.of };
 }
 
-function entryOf(told: Spoken, verdict: Verdict | undefined, state: State | undefined): LedgerEntry[] {
-  if (verdict?.is !== 'fresh' || state === undefined) return [];
-  return [{
+function entryOf(told: Spoken, verdict: Fresh, state: State): LedgerEntry {
+  return {
     key: verdict.key,
     event: told.intake.event,
     state,
@@ -112,5 +127,5 @@ function entryOf(told: Spoken, verdict: Verdict | undefined, state: State | unde
     error: told.error,
     attempts: (told.intake.attempts ?? 0) + 1,
     latest: told.resolved?.latest,
-  }];
+  };
 }

@@ -29,7 +29,7 @@ export async function transact<T>(bolt: Bolt, work: (tx: Tx) => Promise<T>, opti
     try {
       return await attemptOnce(bolt, work, options.deadlineMs);
     } catch (error) {
-      const failure = explainFailure(error);
+      const failure = error instanceof IngestError ? error : ownFault(error);
       if (failure.code !== 'GRAPH_CONFLICT' || attempt >= MAX_CONFLICTS) throw failure;
       options.onRetry?.(failure, attempt);
       await sleep(RETRY_MIN_MS + Math.random() * (RETRY_MAX_MS - RETRY_MIN_MS));
@@ -50,15 +50,29 @@ async function attemptOnce<T>(bolt: Bolt, work: (tx: Tx) => Promise<T>, deadline
 }
 
 async function commit<T>(transaction: Transaction, work: (tx: Tx) => Promise<T>): Promise<T> {
-  const tx: Tx = { run: async (cypher, parameters) => transaction.run(cypher, parameters) };
+  const tx: Tx = { run: (cypher, parameters) => explained(transaction.run(cypher, parameters)) };
   try {
     const result = await work(tx);
-    await transaction.commit();
+    await explained(transaction.commit());
     return result;
   } catch (error) {
     await transaction.close().catch(() => undefined);
     throw error;
   }
+}
+
+/** Only what the driver says is the database's; all else that `work` throws is ours. */
+async function explained<T>(said: PromiseLike<T>): Promise<T> {
+  try {
+    return await said;
+  } catch (error) {
+    throw explainFailure(error);
+  }
+}
+
+/** A fault of our own on one event must not hold up the queue for ever: it counts as that event's, and is isolated like one. */
+function ownFault(error: unknown): IngestError {
+  return new IngestError('WRITE_REFUSED', `the batch could not be applied: ${error instanceof Error ? error.message : String(error)}`, {}, error);
 }
 
 function startDeadline(ms: number): { passed: Promise<never>; stop: () => void } {

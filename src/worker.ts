@@ -1,0 +1,118 @@
+/**
+ * The worker: takes batches from the queue into the graph, waits out an outage, releases quarantined events.
+ *   working ──Neo4j away──▶ waiting ──answers again──▶ working        close() ends either
+ * A batch is handed back to the queue only by `close`; it is never dropped and never fails for an outage.
+ */
+import { createHash } from 'node:crypto';
+
+import { apply, release, type Outcome } from './apply.ts';
+import { IngestError } from './errors.ts';
+import type { GraphStore } from './graph/store.ts';
+import type { Intake, MapOptions } from './map.ts';
+import { fromMs } from './model/instant.ts';
+import type { Row } from './queue/job.ts';
+
+export interface WorkerJob {
+  readonly id: string;
+  readonly events: readonly Row[];
+}
+
+/** What the worker tells of; logs and metrics hang here. */
+export interface WorkerReport {
+  applied?(batch: { jobs: number; events: number; outcomes: readonly Outcome[]; durationMs: number }): void;
+  waiting?(error: IngestError, attempt: number, delayMs: number): void;
+  resumed?(outageMs: number): void;
+  released?(outcomes: readonly Outcome[]): void;
+}
+
+export interface WorkerOptions extends MapOptions {
+  readonly report?: WorkerReport;
+  readonly now?: () => number;
+  /** How often quarantined events are looked for. */
+  readonly releaseEveryMs?: number;
+}
+
+export interface Worker {
+  /** Resolves once all events of these jobs are in the graph and its ledger. Rejects only after `close`. */
+  handle(jobs: readonly WorkerJob[]): Promise<void>;
+  /** Starts looking for quarantined events to release. */
+  start(): void;
+  /** Milliseconds since the epoch of the last commit. */
+  lastCommitMs(): number;
+  close(): void;
+}
+
+const BACKOFF_MIN_MS = 100;
+const BACKOFF_MAX_MS = 5_000;
+const RELEASE_BATCH = 500;
+
+export function createWorker(graph: GraphStore, options: WorkerOptions): Worker {
+  const { report = {}, now = Date.now, releaseEveryMs = 5_000 } = options;
+  const closing = new AbortController();
+  let committedMs = now();
+  let releasing: NodeJS.Timeout | undefined;
+
+  async function persist<T>(work: () => Promise<T>): Promise<T> {
+    let lostMs: number | undefined;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const result = await work();
+        committedMs = now();
+        if (lostMs !== undefined) report.resumed?.(committedMs - lostMs);
+        return result;
+      } catch (error) {
+        if (!(error instanceof IngestError) || error.retry !== 'retry' || closing.signal.aborted) throw error;
+        lostMs ??= now();
+        const delayMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
+        report.waiting?.(error, attempt, delayMs);
+        await pause(delayMs, closing.signal);
+      }
+    }
+  }
+
+  async function releaseDue(): Promise<void> {
+    const due = await graph.quarantined(fromMs(now() + options.maxFutureMs), RELEASE_BATCH);
+    if (due.length === 0) return;
+    const intake = due.map((entry, index): Intake => ({ job: 'release', index, of: due.length, event: entry.event, ledgerKey: entry.key, attempts: entry.attempts }));
+    report.released?.(await release(intake, graph, { ...options, asOfMs: now() }));
+  }
+
+  return {
+    async handle(jobs) {
+      const started = now();
+      const intake = jobs.flatMap((job) => job.events.map((row, index) => intakeOf(job, row, index, started)));
+      const outcomes = await persist(() => apply(intake, graph, options));
+      report.applied?.({ jobs: jobs.length, events: intake.length, outcomes, durationMs: now() - started });
+    },
+    start() {
+      const again = (): void => {
+        releasing = setTimeout(() => {
+          // What fails now is looked for again in a moment; an outage is reported by `handle`.
+          releaseDue().catch(() => undefined).finally(() => (closing.signal.aborted ? undefined : again()));
+        }, releaseEveryMs);
+      };
+      again();
+    },
+    lastCommitMs: () => committedMs,
+    close() {
+      closing.abort();
+      clearTimeout(releasing);
+    },
+  };
+}
+
+function intakeOf(job: WorkerJob, row: Row, index: number, nowMs: number): Intake {
+  const place = { job: job.id, index, of: job.events.length };
+  if (!('unreadable' in row)) return { ...place, event: row };
+  const bodyHash = createHash('sha256').update(row.raw).digest('hex');
+  const event = { source: 'queue', id: bodyHash, body: row.raw, bodyHash, headers: {}, receivedAtMs: nowMs };
+  return { ...place, event, unreadable: row.unreadable };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}
