@@ -1,0 +1,46 @@
+/** Maven Central through the user's own Maven, so that mirrors and proxies in its settings count. */
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { IngestError } from '../errors.ts';
+import { answerOf } from './java.ts';
+import { runSupervised } from './supervised.ts';
+
+const REPORT_EVERY_MS = 5_000;
+
+/** A file of the folder runtime/ at the root of the package. */
+export function shipped(name: string): string {
+  return fileURLToPath(new URL(`../../runtime/${name}`, import.meta.url));
+}
+
+/** The version of a property in runtime/pom.xml; versions are written there and nowhere else. */
+export function pinnedVersion(property: string): string {
+  const found = new RegExp(`<${property}>([^<]+)</${property}>`).exec(readFileSync(shipped('pom.xml'), 'utf8'))?.[1];
+  if (found === undefined) throw new IngestError('NO_RUNTIME', `runtime/pom.xml names no ${property}.`);
+  return found;
+}
+
+/** Runs a goal of runtime/pom.xml and reports how many of the `expected` files have come. */
+export async function fetchByMaven(goal: string, properties: Readonly<Record<string, string>>, into: string, what: { name: string; expected: number; report: (line: string) => void }): Promise<void> {
+  if ((await answerOf('mvn', ['--version'])) === undefined) {
+    throw new IngestError('NO_RUNTIME', `Maven (mvn) is not on the PATH, and ${what.name} is fetched with it once: install Maven, set NEO4J_URI and REDIS_URL, or start Docker.`);
+  }
+  const args = ['-B', '-f', shipped('pom.xml'), `dependency:${goal}`, `-DoutputDirectory=${into}`, ...Object.entries(properties).map(([k, v]) => `-D${k}=${v}`)];
+  // By name, since Maven tells of a jar when it is downloaded and again when it is copied.
+  const jars = new Set<string>();
+  what.report(`Fetching ${what.name} from Maven Central (once) …`);
+  const ticker = setInterval(() => what.report(`Fetching ${what.name}: ${Math.min(jars.size, what.expected)} of ${what.expected} files`), REPORT_EVERY_MS);
+  try {
+    await runSupervised({
+      command: 'mvn',
+      args,
+      scratchDir: into,
+      onLine: (line) => {
+        const jar = /(?:Downloaded from \S+: \S*\/|Copying )([^/\s]+\.jar)/.exec(line)?.[1];
+        if (jar !== undefined) jars.add(jar);
+      },
+    });
+  } finally {
+    clearInterval(ticker);
+  }
+}

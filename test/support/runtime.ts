@@ -1,0 +1,66 @@
+/** The Neo4j and Redis of this test run, for tests of the projects `db`, `e2e` and `contract`. */
+
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import neo4jDriver, { type Driver } from 'neo4j-driver';
+import { inject } from 'vitest';
+import type { Neo4jAccess, Runtime } from '../../src/runtime/runtime.ts';
+
+export interface RuntimeInfo {
+  readonly kind: Runtime['kind'];
+  readonly neo4j: Neo4jAccess;
+  readonly redisUrl: string;
+  /** A directory of this run, removed after it. */
+  readonly scratch: string;
+}
+
+/** How to reach the Neo4j of this run. One test file at a time has it to itself. */
+export function neo4j(): Neo4jAccess {
+  return inject('runtime').neo4j;
+}
+
+/** The URL of the Redis of this run. Shared: use `freshPrefix()` for whatever is written. */
+export function redis(): string {
+  return inject('runtime').redisUrl;
+}
+
+/** A queue prefix that nobody else uses. */
+export function freshPrefix(): string {
+  return `test-${randomUUID()}`;
+}
+
+/** A path below the run's own directory that does not exist yet; removed after the run. */
+export function scratchPath(name: string): string {
+  return join(inject('runtime').scratch, `${randomUUID().slice(0, 8)}-${name}`);
+}
+
+/** Runs `use` with a plain driver, for what a test has to do or see behind the product's back. */
+export async function withDriver<T>(use: (driver: Driver, database: string) => Promise<T>): Promise<T> {
+  const { uri, username, password, database } = neo4j();
+  const driver = neo4jDriver.driver(uri, neo4jDriver.auth.basic(username, password), { disableLosslessIntegers: false });
+  try {
+    return await use(driver, database);
+  } finally {
+    await driver.close();
+  }
+}
+
+/** Empties the graph: all nodes and relationships, and with `schema: true` (the default) all constraints and indexes. */
+export async function freshDatabase({ schema = true }: { schema?: boolean } = {}): Promise<void> {
+  await withDriver(async (driver, database) => {
+    const session = driver.session({ database });
+    try {
+      await session.run('MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS');
+      if (!schema) return;
+      for (const kind of ['CONSTRAINTS', 'INDEXES']) {
+        const { records } = await session.run(kind === 'CONSTRAINTS' ? 'SHOW CONSTRAINTS YIELD name' : "SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name");
+        for (const record of records) {
+          const name = String(record.get('name')).replaceAll('`', '``');
+          await session.run(`DROP ${kind === 'CONSTRAINTS' ? 'CONSTRAINT' : 'INDEX'} \`${name}\` IF EXISTS`);
+        }
+      }
+    } finally {
+      await session.close();
+    }
+  });
+}

@@ -1,0 +1,45 @@
+/** Vitest's global setup of `db`, `e2e` and `contract`: one Neo4j and one Redis for the whole run. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { loadConfig } from '../../src/config.ts';
+import { startRuntime, type Runtime } from '../../src/runtime/runtime.ts';
+import type { RuntimeInfo } from './runtime.ts';
+
+// Each project loads this file by itself; they share the process, and so they share the servers through it.
+const shared = globalThis as { eventgraftRuntime?: { users: number; started: Promise<Runtime> } };
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  shared.eventgraftRuntime ??= { users: 0, started: start() };
+  const entry = shared.eventgraftRuntime;
+  entry.users += 1;
+  const { kind, neo4j, redisUrl } = await entry.started;
+  const scratch = mkdtempSync(join(tmpdir(), 'eventgraft-test-'));
+  project.provide('runtime', { kind, neo4j, redisUrl, scratch });
+  return async () => {
+    rmSync(scratch, { recursive: true, force: true });
+    entry.users -= 1;
+    if (entry.users === 0) await (await entry.started).close();
+  };
+}
+
+function start(): Promise<Runtime> {
+  const { neo4j, redisUrl, runtime } = loadConfig(process.env);
+  const { JAVA_HOME, XDG_CACHE_HOME } = process.env;
+  return startRuntime({
+    neo4j,
+    redisUrl,
+    kind: runtime,
+    javaHome: JAVA_HOME,
+    cacheDir: XDG_CACHE_HOME === undefined || XDG_CACHE_HOME === '' ? undefined : join(XDG_CACHE_HOME, 'eventgraft'),
+    report: (line) => process.stderr.write(`${line}\n`),
+  });
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    runtime: RuntimeInfo;
+  }
+}
