@@ -56,8 +56,21 @@ type ClearFact<D extends Declaration> = {
   [T in Where<D['relationships'], { readonly one: 'from' | 'to' }> & string]: { readonly relationship: T; readonly owner: OwnerKey<D, D['relationships'][T]> } & At;
 }[Where<D['relationships'], { readonly one: 'from' | 'to' }> & string];
 
-/** One fact of a mapping under the model declared by D. */
-export type Fact<D extends Declaration = Declaration> =
+type Raw = Readonly<Record<string, unknown>>;
+
+/** A fact of whatever model: what an envelope may say, and what every model's facts can be passed on as. */
+export type AnyFact =
+  | { readonly upsert: { readonly node: string; readonly key: Raw; readonly set?: Raw } & At }
+  | { readonly remove: { readonly node: string; readonly key: Raw } & At }
+  | { readonly link: { readonly relationship: string; readonly from: Raw; readonly to: Raw; readonly key?: Raw; readonly set?: Raw } & At }
+  | { readonly unlink: { readonly relationship: string; readonly from: Raw; readonly to: Raw; readonly key?: Raw } & At }
+  | { readonly replace: { readonly relationship: string; readonly from: Raw; readonly links: readonly { readonly to: Raw; readonly key?: Raw; readonly set?: Raw }[] } & At }
+  | { readonly clear: { readonly relationship: string; readonly owner: Raw } & At };
+
+/** One fact of a mapping under the model declared by D; without D, of any model. */
+export type Fact<D extends Declaration = Declaration> = Declaration extends D ? AnyFact : TypedFact<D>;
+
+type TypedFact<D extends Declaration> =
   | { readonly upsert: NodeFact<D> }
   | { readonly remove: RemoveFact<D> }
   | { readonly link: LinkFact<D> }
@@ -66,7 +79,9 @@ export type Fact<D extends Declaration = Declaration> =
   | { readonly clear: ClearFact<D> };
 
 /** What a mapping says of one event. No facts: the event is `ignored`. */
-export interface Mapped<D extends Declaration = Declaration> {
+export type Mapped<D extends Declaration = Declaration> = Said<Fact<D>>;
+
+interface Said<F> {
   readonly type: string;
   /** RFC 3339: when it happened, by the sender. */
   readonly occurredAt: string;
@@ -75,7 +90,7 @@ export interface Mapped<D extends Declaration = Declaration> {
   readonly sequence?: number | bigint;
   readonly occurrenceId?: string;
   readonly subject?: { readonly node: string; readonly key: Readonly<Record<string, string>> };
-  readonly facts: readonly Fact<D>[];
+  readonly facts: readonly F[];
 }
 
 /** The facts type of a model value: `FactOf<typeof commerce>`. */

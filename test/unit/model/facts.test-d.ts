@@ -1,5 +1,6 @@
 import { commerce } from '../../../src/model/commerce.ts';
-import type { FactOf } from '../../../src/model/facts.ts';
+import type { Fact, FactOf, Mapped, MappedOf } from '../../../src/model/facts.ts';
+import type { Source } from '../../../src/sources/source.ts';
 export const ok: FactOf<typeof commerce>[] = [
   { upsert: { node: 'Order', key: { id: '1' }, set: { status: 'paid', totalMinor: 3n, name: null } } },
   { link: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' } } },
@@ -29,3 +30,7 @@ export const bad: FactOf<typeof commerce>[] = [
   // @ts-expect-error
   { clear: { relationship: 'CONTAINS', owner: { id: 'c' } } },
 ];
+/** Facts of a model are facts, and so are what they are part of. */
+export const passedOn = (mapped: MappedOf<typeof commerce>): Mapped => mapped;
+export const anyModel: Fact[] = [...ok, { remove: { node: 'X', key: { id: '1' } } }, { clear: { relationship: 'R', owner: { id: '1' } } }];
+export const anySource = (source: Source<(typeof commerce)['declaration']>): Source => source;
