@@ -4,6 +4,7 @@
  * A batch is handed back to the queue only by `close`; it is never dropped and never fails for an outage.
  */
 import { createHash } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 
 import { apply, release, type Outcome } from './apply.ts';
 import { IngestError } from './errors.ts';
@@ -86,7 +87,7 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
     },
     start() {
       const again = (): void => {
-        releasing = setTimeout(() => {
+        releasing = globalThis.setTimeout(() => {
           // What fails now is looked for again in a moment; an outage is reported by `handle`.
           releaseDue().catch(() => undefined).finally(() => (closing.signal.aborted ? undefined : again()));
         }, releaseEveryMs);
@@ -109,10 +110,7 @@ function intakeOf(job: WorkerJob, row: Row, index: number, nowMs: number): Intak
   return { ...place, event, unreadable: row.unreadable };
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
+/** Resolves early when the worker closes. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }
