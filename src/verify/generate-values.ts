@@ -22,7 +22,7 @@ const INTEGERS = [1, 2, 3, 2n ** 62n];
 
 export function createRandomValues(random: Random, prefix: string): RandomValues {
   const unit = random.pick(UNITS);
-  const shift = BigInt(hash32(prefix)) * 1_000n;
+  const shift = BigInt(hash32(prefix)) * 1_000_000n;
 
   function instant(moment: number): string {
     const text = formatInstant(EPOCH + BigInt(moment) * unit);
@@ -31,7 +31,7 @@ export function createRandomValues(random: Random, prefix: string): RandomValues
 
   function keyPart({ name, type }: Part, index: number, sources: readonly string[]): unknown {
     if (name === 'source') return random.chance(0.5) ? undefined : sources[0];
-    if (type.type === 'time') return (random.chance(0.2) ? inParis : formatInstant)(EPOCH + shift + BigInt(index) * 500_000_000n);
+    if (type.type === 'time') return (random.chance(0.2) ? inParis : formatInstant)(EPOCH + shift + BigInt(index) * 500n);
     if (type.normalise === undefined) return `${prefix}k${index}`;
     return `${prefix}k${index}@${random.pick(['example.com', 'EXAMPLE.com'])}`;
   }
