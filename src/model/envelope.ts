@@ -113,7 +113,7 @@ function describe(issue: z.core.$ZodIssue | undefined): string {
 }
 
 /** The envelope as JSON Schema (draft 2020-12): the contents of `docs/facts.schema.json`. */
-export function envelopeJsonSchema(): unknown {
+export function envelopeJsonSchema(): object {
   return z.toJSONSchema(envelopeSchema, {
     unrepresentable: 'any',
     // Every name in JSON is a string.
