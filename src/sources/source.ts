@@ -6,12 +6,7 @@ import type { Delivery, Event } from '../event.ts';
 import type { Json } from '../json.ts';
 import type { Mapped } from '../model/facts.ts';
 import type { Declaration, Model } from '../model/model.ts';
-
-/** One live secret. `id` may be logged (a short hash), `key` never. */
-export interface Secret {
-  readonly id: string;
-  readonly key: Buffer;
-}
+import type { Secret } from '../secret.ts';
 
 export interface Identity {
   /** Never empty, at most 512 characters, never coarser than the sender's retry intent. */
@@ -31,13 +26,23 @@ export interface Source<D extends Declaration = Declaration> {
   readonly version: string;
   /** Header names (lower-case) worth keeping in the ledger; never signatures or credentials. */
   readonly keepHeaders: readonly string[];
-  /** Over the raw bytes, in constant time, before anything is parsed. Returns the id of the secret that matched; throws `BAD_SIGNATURE`, `STALE_SIGNATURE` or `BAD_HEADER`. */
+  /** Over the raw bytes, in constant time, before anything is parsed. Returns the id of the secret that matched; throws `BAD_SIGNATURE`, `STALE_SIGNATURE`, `BAD_HEADER` or `NO_IDENTITY`. */
   verify(delivery: Delivery): string;
   /** The event's identity. `body` is the strictly parsed JSON. Throws `NO_IDENTITY` or `BAD_ENVELOPE` where the source requires what is missing. */
   identify(delivery: Delivery, body: Json, bodyHash: string): Identity;
   /** What the event says. Pure; a throw marks the event `failed` with the reason and its body. */
   map(event: Event, body: Json): Mapped<D> | Ignored;
 }
+
+/** What a configuration gives a source: its name, its live secrets, and the model it speaks. */
+export interface SourceSettings {
+  readonly name: string;
+  readonly secrets: readonly Secret[];
+  readonly model: Model;
+}
+
+/** A source pack with its options taken, waiting for a name. One pack may serve under many names. */
+export type SourceBuilder = (settings: SourceSettings) => Source;
 
 export function isIgnored(said: Mapped | Ignored): said is Ignored {
   return !('facts' in said) || said.facts.length === 0;

@@ -1,0 +1,185 @@
+/**
+ * The way out of the queue. Natural group commit: while one batch is being handled, jobs gather, and the next batch takes
+ * them all; when idle, a job is handled at once. A job is completed after its batch, and a batch that fails is tried again
+ * until it does not: BullMQ's own retries, stall limits and failed set are never reached.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Worker, WaitingError, type Job, type JobJson } from 'bullmq';
+import type { Redis } from 'ioredis';
+
+import type { Log } from '../log.ts';
+import { isUnreadable, readJob, type Row } from './job.ts';
+import { QUEUE } from './keys.ts';
+
+/** One job, with its rows in the order in which they were taken in. */
+export interface Gathered {
+  readonly id: string;
+  readonly events: readonly Row[];
+}
+
+export interface ConsumerOptions {
+  /** Of role `worker`; closed by its owner after `close`. */
+  readonly redis: Redis;
+  readonly prefix: string;
+  /** Returns when every event is committed. A throw is logged and the same batch handed over again, with backoff. */
+  readonly handle: (jobs: readonly Gathered[]) => Promise<void>;
+  /** A batch takes whole jobs up to so many events (default 2,000) or characters of bodies (default 16 Mi), and one job at least. */
+  readonly maxBatchEvents?: number;
+  readonly maxBatchBytes?: number;
+  /** How long a killed worker's jobs stay its own. Default 5,000. */
+  readonly lockMs?: number;
+  readonly log?: Log;
+}
+
+export interface Consumer {
+  /** Starts fetching; returns at once. */
+  run(): void;
+  /** Stops handing batches over; resolves when the one in flight is done. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Finishes the batch in flight and gives the rest back to the queue. Within `graceMs`, whatever Redis does. */
+  close(graceMs?: number): Promise<void>;
+}
+
+interface Held extends Gathered {
+  readonly bytes: number;
+  done(): void;
+  giveBack(): void;
+}
+
+/** Most jobs held at once. Small jobs need many to fill a batch, and each costs a lock to renew. */
+const MAX_JOBS = 1_000;
+const STALLED_CHECK_MS = 1_000;
+const REDIS_RETRY_MS = 500;
+const UNLIMITED = 2 ** 31 - 1;
+const MIN_BACKOFF_MS = 50;
+const MAX_BACKOFF_MS = 5_000;
+
+export function createConsumer({ redis, prefix, handle, maxBatchEvents = 2_000, maxBatchBytes = 16 * 2 ** 20, lockMs = 5_000, log }: ConsumerOptions): Consumer {
+  const gathered: Held[] = [];
+  const held = { jobs: 0, events: 0, bytes: 0 };
+  let loop: Promise<void> | undefined;
+  let paused = false;
+  const closing = new AbortController();
+
+  const worker = new TolerantWorker(QUEUE, (job, token) => hold(job, token ?? ''), {
+    connection: redis,
+    prefix,
+    autorun: false,
+    concurrency: MAX_JOBS,
+    lockDuration: lockMs,
+    stalledInterval: STALLED_CHECK_MS,
+    maxStalledCount: UNLIMITED,
+    removeOnComplete: { count: 0 },
+    runRetryDelay: REDIS_RETRY_MS,
+    settings: { backoffStrategy: backoffMs },
+  });
+  worker.on('error', (err) => log?.debug({ err }, 'consumer.failed'));
+  worker.on('failed', (job, err) => log?.error({ err, job: job?.id }, 'job.failed'));
+  worker.on('stalled', (job) => log?.warn({ job }, 'job.stalled'));
+
+  /** BullMQ completes the job when this resolves. */
+  async function hold(job: Job, token: string): Promise<void> {
+    const events = readJob(job.data);
+    const bytes = events.reduce((sum, row) => sum + (isUnreadable(row) ? row.raw : row.body).length, 0);
+    weigh(1, events.length, bytes);
+    try {
+      const given = await new Promise<'done' | 'back'>((resolve) => {
+        gathered.push({ id: job.id ?? '', events, bytes, done: () => resolve('done'), giveBack: () => resolve('back') });
+        wake();
+      });
+      if (given === 'done') return;
+    } finally {
+      weigh(-1, -events.length, -bytes);
+    }
+    await job.moveToWait(token);
+    throw new WaitingError(); // Tells BullMQ that the job has been moved already; it is no failure.
+  }
+
+  /** One batch in hand and one gathered is enough; beyond that nothing more is fetched, so that memory stays bounded. */
+  function weigh(jobs: number, events: number, bytes: number): void {
+    held.jobs += jobs;
+    held.events += events;
+    held.bytes += bytes;
+    const enough = held.events >= 2 * maxBatchEvents || held.bytes >= 2 * maxBatchBytes;
+    worker.concurrency = enough ? Math.max(1, Math.min(MAX_JOBS, held.jobs)) : MAX_JOBS;
+  }
+
+  function wake(): void {
+    if (!paused) loop ??= drain();
+  }
+
+  async function drain(): Promise<void> {
+    await new Promise(setImmediate); // Lets the other jobs of this turn of the event loop come along.
+    while (gathered.length > 0 && !paused && !closing.signal.aborted) await handleOnce(takeBatch());
+    if (closing.signal.aborted) for (const job of gathered.splice(0)) job.giveBack();
+    loop = undefined; // In the same turn as the last look at `gathered`, or a newcomer would find nobody awake.
+  }
+
+  function takeBatch(): Held[] {
+    let count = 0;
+    let events = 0;
+    let bytes = 0;
+    for (const job of gathered) {
+      events += job.events.length;
+      bytes += job.bytes;
+      if (count > 0 && (events > maxBatchEvents || bytes > maxBatchBytes)) break;
+      count += 1;
+    }
+    return gathered.splice(0, count);
+  }
+
+  async function handleOnce(batch: readonly Held[]): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await handle(batch);
+        for (const job of batch) job.done();
+        return;
+      } catch (err) {
+        log?.error({ err, jobs: batch.length, attempt }, 'batch.failed');
+        await sleep(backoffMs(attempt), undefined, { signal: closing.signal }).catch(() => {});
+        if (!closing.signal.aborted) continue;
+        for (const job of batch) job.giveBack();
+        return;
+      }
+    }
+  }
+
+  return {
+    run() {
+      worker.run().catch((err: unknown) => log?.error({ err }, 'consumer.stopped'));
+    },
+    async pause() {
+      paused = true;
+      await worker.pause(true);
+      await loop;
+    },
+    async resume() {
+      paused = false;
+      await worker.resume();
+      if (gathered.length > 0) wake();
+    },
+    async close(graceMs = 10_000) {
+      closing.abort();
+      paused = false;
+      wake(); // Gives back what a pause held.
+      await Promise.race([worker.close(), sleep(graceMs, undefined, { ref: false })]);
+    },
+  };
+}
+
+/** BullMQ parses a job's JSON outside of any processor, where a throw would leave the job stalling for ever. */
+class TolerantWorker extends Worker {
+  protected override createJob(json: JobJson, id: string): Job {
+    try {
+      return super.createJob(json, id);
+    } catch {
+      return super.createJob({ ...json, data: JSON.stringify(json.data) }, id);
+    }
+  }
+}
+
+function backoffMs(attempt: number): number {
+  return Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(attempt, 10));
+}

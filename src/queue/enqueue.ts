@@ -1,0 +1,115 @@
+/**
+ * One flight: many events onto the disk in two round trips. The first reads their duplicate marks; the second is one
+ * MULTI with the jobs, and after each job a script that sets its marks and counts it only where the job is really there.
+ * (An error inside a MULTI does not undo the rest of it, so a mark beside a failed enqueue would swallow the redelivery.)
+ */
+import { randomBytes } from 'node:crypto';
+
+import { Job, type Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+
+import type { Event } from '../event.ts';
+import { jobId, type JobData } from './job.ts';
+import type { Keys } from './keys.ts';
+import { newEpoch } from './redis.ts';
+
+export type Status = 'accepted' | 'duplicate' | 'overloaded';
+
+export interface Passenger {
+  readonly event: Event;
+  readonly mark: string;
+  /** About how much memory and disk it costs. */
+  readonly bytes: number;
+  settle(status: Status): void;
+}
+
+export interface EnqueueOptions {
+  readonly redis: Redis;
+  readonly queue: Queue;
+  readonly keys: Keys;
+  readonly maxJobEvents: number;
+  readonly maxJobBytes: number;
+}
+
+/** How long a redelivery is recognised without asking the graph. */
+const MARK_SECONDS = 7 * 86_400;
+
+/** KEYS job, accepted, marks… · ARGV epoch, seconds → 1, or 0 where there is no such job. */
+const CONFIRM = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[1], 'EX', ARGV[2]) end
+redis.call('INCRBY', KEYS[2], #KEYS - 2)
+return 1`;
+
+/** BullMQ gives up where attempts end. Nothing here ever does: an outage is never a dead letter. */
+const JOB_OPTIONS = { attempts: 2 ** 31 - 1, backoff: { type: 'capped' }, removeOnComplete: true };
+
+/**
+ * Settles everybody whose event is on the disk now, was before (`duplicate`), or has no room (`overloaded`). Throws when Redis
+ * did not do as asked; whoever is not settled then may simply be tried again, since a mark says what got through.
+ */
+export async function enqueue(passengers: readonly Passenger[], room: number, options: EnqueueOptions): Promise<void> {
+  const { redis, queue, keys } = options;
+  const { epoch, known } = await readMarks(redis, keys, passengers);
+  const { fresh, again } = sort(passengers, known, room);
+  const jobs = split(fresh, options);
+  const multi = (await queue.getBackend().client).multi();
+  for (const { id, seats } of jobs) {
+    const data: JobData = { v: 1, events: seats.map((p) => p.event) };
+    await queue.getBackend().addJobToTransaction(multi, new Job(queue, 'events', data, { ...JOB_OPTIONS, jobId: id }, id).asJSON(), id);
+    multi.runCommand('eval', [CONFIRM, 2 + seats.length, keys.queue(id), keys.accepted, ...seats.map((p) => p.mark), epoch, MARK_SECONDS]);
+  }
+  if (again.length > 0) multi.runCommand('incrby', [keys.duplicate, again.length]);
+  if (jobs.length === 0 && again.length === 0) return;
+  const replies = await multi.exec();
+  if (replies === null) throw new Error('Redis discarded the transaction');
+  let failure: Error | undefined;
+  jobs.forEach(({ seats }, index) => {
+    const [added] = replies[2 * index] ?? [];
+    const [unconfirmed, confirmed] = replies[2 * index + 1] ?? [];
+    if (confirmed === 1) for (const passenger of seats) passenger.settle('accepted');
+    else failure ??= added ?? unconfirmed ?? new Error('Redis did not keep the job');
+  });
+  if (failure !== undefined) throw failure;
+  for (const passenger of again) passenger.settle('duplicate');
+}
+
+/** A mark counts only in the epoch in which it was set. */
+async function readMarks(redis: Redis, keys: Keys, passengers: readonly Passenger[]): Promise<{ epoch: string; known: readonly boolean[] }> {
+  const [found, ...marks] = await redis.mget(keys.epoch, ...passengers.map((p) => p.mark));
+  if (found !== null && found !== undefined) return { epoch: found, known: marks.map((mark) => mark === found) };
+  // Redis lost everything since the start, or never had anything.
+  await redis.set(keys.epoch, newEpoch(), 'NX');
+  return readMarks(redis, keys, passengers);
+}
+
+/** Two of the same event in one flight: the first is accepted, the second waits for the first to be on the disk. */
+function sort(passengers: readonly Passenger[], known: readonly boolean[], room: number): { fresh: Passenger[]; again: Passenger[] } {
+  const fresh: Passenger[] = [];
+  const again: Passenger[] = [];
+  const seen = new Set<string>();
+  passengers.forEach((passenger, index) => {
+    if (known[index] === true || seen.has(passenger.mark)) again.push(passenger);
+    else if (fresh.length >= room) passenger.settle('overloaded');
+    else {
+      seen.add(passenger.mark);
+      fresh.push(passenger);
+    }
+  });
+  return { fresh, again };
+}
+
+function split(passengers: readonly Passenger[], { maxJobEvents, maxJobBytes }: EnqueueOptions): { id: string; seats: Passenger[] }[] {
+  const groups: Passenger[][] = [];
+  let bytes = 0;
+  for (const passenger of passengers) {
+    const last = groups.at(-1);
+    bytes += passenger.bytes;
+    if (last !== undefined && last.length < maxJobEvents && bytes <= maxJobBytes) last.push(passenger);
+    else {
+      groups.push([passenger]);
+      bytes = passenger.bytes;
+    }
+  }
+  return groups.map((seats) => ({ id: jobId(randomBytes(9).toString('base64url'), seats.length), seats }));
+}

@@ -1,0 +1,78 @@
+/**
+ * A job's payload: a tagged, versioned union, so that jobs of one version are read by the next. One job carries many
+ * events. Reading never throws: what cannot be read comes out as itself, to be kept with its reason.
+ */
+import { z } from 'zod';
+
+import { SOURCE_NAME, type Event } from '../event.ts';
+
+export interface JobData {
+  readonly v: 1;
+  readonly events: readonly Event[];
+}
+
+/** A row of the queue that is no event: why, and its exact text. */
+export interface Unreadable {
+  readonly unreadable: string;
+  readonly raw: string;
+}
+
+export type Row = Event | Unreadable;
+
+const wellFormed = z.string().refine((text) => text.isWellFormed(), 'holds a lone surrogate');
+
+const eventSchema = z.object({
+  source: z.string().regex(SOURCE_NAME, 'is no source name'),
+  id: wellFormed.min(1).max(1024),
+  body: wellFormed,
+  bodyHash: z.string().regex(/^[0-9a-f]{64}$/, 'is no SHA-256'),
+  headers: z.record(z.string(), wellFormed),
+  receivedAtMs: z.int().min(0),
+});
+
+/** The events of a job as BullMQ parsed it, in order; a row that is none in its place. */
+export function readJob(data: unknown): readonly Row[] {
+  if (typeof data !== 'object' || data === null || !('v' in data)) return [unreadable('the job has no version', data)];
+  if (data.v !== 1) return [unreadable(`the job is of version ${String(data.v).slice(0, 20)}, which this release does not know`, data)];
+  if (!('events' in data) || !Array.isArray(data.events)) return [unreadable('the job has no list of events', data)];
+  return data.events.map(readRow);
+}
+
+export function isUnreadable(row: Row): row is Unreadable {
+  return 'unreadable' in row;
+}
+
+function readRow(row: unknown): Row {
+  if (isEvent(row)) return row;
+  const [issue] = eventSchema.safeParse(row).error?.issues ?? [];
+  return unreadable(`${issue?.path.join('.') || 'the row'}: ${issue?.message ?? 'is no event'}`, row);
+}
+
+/** By hand, since this runs once an event on the way to the graph; the schema then says what is wrong. */
+function isEvent(row: unknown): row is Event {
+  if (typeof row !== 'object' || row === null) return false;
+  const { source, id, body, bodyHash, headers, receivedAtMs } = row as Partial<Record<keyof Event, unknown>>;
+  return (
+    typeof source === 'string' && SOURCE_NAME.test(source) &&
+    typeof id === 'string' && id.length > 0 && id.length <= 1024 && id.isWellFormed() &&
+    typeof body === 'string' && body.isWellFormed() &&
+    typeof bodyHash === 'string' && /^[0-9a-f]{64}$/.test(bodyHash) &&
+    typeof headers === 'object' && headers !== null && Object.values(headers).every((value) => typeof value === 'string' && value.isWellFormed()) &&
+    typeof receivedAtMs === 'number' && Number.isSafeInteger(receivedAtMs) && receivedAtMs >= 0
+  );
+}
+
+function unreadable(reason: string, raw: unknown): Unreadable {
+  return { unreadable: reason, raw: typeof raw === 'string' ? raw : (JSON.stringify(raw) ?? '') };
+}
+
+/** `<random>-<count>`: the count is how `queued` is summed over the lists. Never all digits, which BullMQ keeps for its own ids. */
+export function jobId(random: string, count: number): string {
+  return `j${random}-${count}`;
+}
+
+/** How many events a job of this id holds; a job that somebody else added counts as one. */
+export function countOf(id: string): number {
+  const m = /-(\d{1,6})$/.exec(id);
+  return m === null ? 1 : Number(m[1]);
+}

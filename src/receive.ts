@@ -1,0 +1,36 @@
+/** The way in: verify → identify → enqueue. Webhooks, tests and replays of captured deliveries all come through here. */
+import { createHash } from 'node:crypto';
+
+import { IngestError } from './errors.ts';
+import { eventKey, type Delivery, type Event } from './event.ts';
+import { decodeUtf8, parseJson } from './json.ts';
+import type { Source } from './sources/source.ts';
+
+export interface Receipt {
+  /** The event's key. */
+  readonly id: string;
+  readonly status: 'accepted' | 'duplicate';
+}
+
+export interface Doors {
+  readonly sources: ReadonlyMap<string, Source>;
+  /** Resolves once the event is on disk, or was before; throws `UNAVAILABLE` or `OVERLOADED`. */
+  readonly inbox: { add(event: Event): Promise<Receipt['status']> };
+}
+
+/**
+ * Takes one delivery in. Verified before it is parsed, parsed before it is trusted; whatever throws, nothing is stored.
+ * When it returns, the raw event is on disk.
+ */
+export async function receive(delivery: Delivery, { sources, inbox }: Doors): Promise<Receipt> {
+  const source = sources.get(delivery.source);
+  if (source === undefined) throw new IngestError('UNKNOWN_SOURCE', 'no source of this name is configured');
+  source.verify(delivery);
+  const body = decodeUtf8(delivery.body);
+  const json = parseJson(body);
+  const bodyHash = createHash('sha256').update(delivery.body).digest('hex');
+  const { id } = source.identify(delivery, json, bodyHash);
+  const headers = Object.fromEntries(Object.entries(delivery.headers).filter(([name]) => source.keepHeaders.includes(name)));
+  const status = await inbox.add({ source: source.name, id, body, bodyHash, headers, receivedAtMs: delivery.receivedAtMs });
+  return { id: eventKey(source.name, id), status };
+}

@@ -1,0 +1,38 @@
+/**
+ * `facts`: any producer, in any language, speaks the model directly (docs/facts.schema.json), signed by Standard
+ * Webhooks. `webhook-id` names the delivery, the body's `id` the event. The whole envelope is checked at the door.
+ */
+import { IngestError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import { readEnvelope, type Envelope } from '../model/envelope.ts';
+import { resolve } from '../model/resolve.ts';
+import { requireSecrets } from './signature.ts';
+import type { SourceBuilder } from './source.ts';
+import { verifyStandard } from './standard-signature.ts';
+
+/** Wrong shapes, names, types and keys too long are 400 with a path: `identify` resolves against the model before anything is stored. */
+export function facts(): SourceBuilder {
+  return ({ name, secrets, model }) => {
+    const live = requireSecrets(name, secrets);
+    return {
+      name,
+      model,
+      version: 'facts@1',
+      keepHeaders: ['webhook-id', 'webhook-timestamp', 'svix-id', 'svix-timestamp', 'content-type', 'user-agent'],
+      verify: (delivery) => verifyStandard(delivery, live),
+      identify(_delivery, body, bodyHash) {
+        const envelope = readOwn(body);
+        resolve(model, { source: name, id: envelope.id, bodyHash }, envelope);
+        return { id: envelope.id };
+      },
+      map: (_event, body) => readOwn(body),
+    };
+  };
+}
+
+/** The row field `source` is for places where rows of many sources come together; here the path has named it. */
+function readOwn(body: Json): Envelope {
+  const envelope = readEnvelope(body);
+  if (envelope.source !== undefined) throw new IngestError('BAD_ENVELOPE', 'source is not a field of a single event: the URL names it', { path: 'source' });
+  return envelope;
+}
