@@ -63,7 +63,7 @@ function normaliseEmail(address: string): string {
   return at < 0 ? lower : `${lower.slice(0, at)}@${asciiDomain(lower.slice(at + 1))}`;
 }
 
-const ASCII = /^[\x00-\x7f]*$/;
+const ASCII = /^\p{ASCII}*$/u;
 const ENDS_A_HOST = /[/\\?#:@%\s]/;
 
 /**

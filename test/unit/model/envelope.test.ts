@@ -50,8 +50,9 @@ function change(document: unknown, path: Path, value: unknown): unknown {
   const copy: unknown = Array.isArray(document) ? [...document] : { ...(document as object) };
   const target = copy as Record<string | number, unknown>;
   const changed = change(target[step], rest, value);
-  if (changed === undefined) Array.isArray(copy) ? copy.splice(Number(step), 1) : delete target[step];
-  else target[step] = changed;
+  if (changed !== undefined) target[step] = changed;
+  else if (Array.isArray(copy)) copy.splice(Number(step), 1);
+  else delete target[step];
   return copy;
 }
 

@@ -18,7 +18,7 @@ const shape = (label: string) => model.nodes.get(label) ?? expect.fail(label);
 const relationship = (type: string) => model.relationships.get(type) ?? expect.fail(type);
 
 /** Texts that look like the separators of an id. */
-const part = fc.oneof(fc.string({ unit: 'binary', minLength: 1 }), fc.stringMatching(/^[\]/%\[>A2F-]{1,6}$/));
+const part = fc.oneof(fc.string({ unit: 'binary', minLength: 1 }), fc.stringMatching(/^[\]/%[>A2F-]{1,6}$/));
 const node: fc.Arbitrary<NodeRef> = fc.oneof(
   fc.tuple(part, part).map((key) => nodeRef(shape('A'), key)),
   fc.tuple(fc.bigInt({ min: 0n, max: 3n }), part).map((key) => nodeRef(shape('B'), key)),
