@@ -37,8 +37,8 @@ export interface Resolved {
   readonly entities: readonly string[];
 }
 
-/** A key beyond this would not fit an index entry (Neo4j: 8,164 bytes less overhead). */
-export const MAX_KEY_BYTES = 7_000;
+/** Characters of an id, which is ASCII: hidden rows are found by it, and an index entry takes 8,164 bytes. */
+export const MAX_ID_LENGTH = 8_000;
 
 /** What the facts of one event and one time add up to. */
 interface Moment {
@@ -107,7 +107,7 @@ function collect(moment: Moment, kind: string, said: Raw, path: string, reader: 
     case 'unlink': {
       const shape = reader.relationship(said['relationship'], path);
       const from = reader.end(shape.from, said['from'], `${path}.from`);
-      const edge = edgeRef(shape, from, reader.end(shape.to, said['to'], `${path}.to`), reader.parts(shape.key, said['key'], `${path}.key`));
+      const edge = reader.edge(shape, from, said, path);
       moment.unlinks.set(edge.id, edge);
       return shape.one === undefined ? edge.from : slotOwner(edge);
     }
@@ -137,7 +137,7 @@ function collect(moment: Moment, kind: string, said: Raw, path: string, reader: 
 }
 
 function putLink(moment: Moment, shape: RelationshipShape, from: NodeRef, said: Raw, path: string, reader: Reader): EdgeRef {
-  const edge = edgeRef(shape, from, reader.end(shape.to, said['to'], `${path}.to`), reader.parts(shape.key, said['key'], `${path}.key`));
+  const edge = reader.edge(shape, from, said, path);
   const seen = moment.links.get(edge.id);
   const set = seen?.set ?? new Map<string, Value | null>();
   if (seen === undefined) moment.links.set(edge.id, { edge, set });
@@ -173,7 +173,8 @@ interface Reader {
   node(label: unknown, key: unknown, path: string): NodeRef;
   end(shape: NodeShape, key: unknown, path: string): NodeRef;
   relationship(type: unknown, path: string): RelationshipShape;
-  parts(declared: readonly Part[], key: unknown, path: string): readonly Scalar[];
+  /** From `said.to` and `said.key`. */
+  edge(shape: RelationshipShape, from: NodeRef, said: Raw, path: string): EdgeRef;
   assign(into: Map<string, Value | null>, declared: ReadonlyMap<string, PropertyType>, set: unknown, path: string): void;
 }
 
@@ -183,17 +184,14 @@ function createReader(model: Model, source: string): Reader {
   function parts(declared: readonly Part[], key: unknown, path: string): readonly Scalar[] {
     const given = (key ?? {}) as Raw;
     const out: Scalar[] = [];
-    let bytes = 0;
     for (const { name, type } of declared) {
       const input = given[name] ?? (name === 'source' ? source : undefined);
       if (input === undefined) throw bad(`${path}.${name}`, 'this key part is required');
       const read = readValue(type, input);
       if ('problem' in read) throw bad(`${path}.${name}`, read.problem);
       if (read.value === '') throw bad(`${path}.${name}`, 'a key part cannot be empty');
-      if (typeof read.value === 'string') bytes += Buffer.byteLength(read.value);
       out.push(read.value as Scalar);
     }
-    if (bytes > MAX_KEY_BYTES) throw bad(path, `the key has ${bytes} bytes; an index takes at most ${MAX_KEY_BYTES}`);
     for (const name of Object.keys(given)) if (!declared.some((part) => part.name === name)) throw bad(`${path}.${name}`, 'no such key part in the model');
     return out;
   }
@@ -202,14 +200,19 @@ function createReader(model: Model, source: string): Reader {
     const ref = nodeRef(shape, parts(shape.key, key, path));
     const known = seen.get(ref.id);
     if (known !== undefined) return known;
+    checkLength(ref.id, path);
     seen.set(ref.id, ref);
     return ref;
   }
 
   return {
     seen,
-    parts,
     end,
+    edge(shape, from, said, path) {
+      const edge = edgeRef(shape, from, end(shape.to, said['to'], `${path}.to`), parts(shape.key, said['key'], `${path}.key`));
+      checkLength(edge.id, path);
+      return edge;
+    },
     node(label, key, path) {
       const shape = model.nodes.get(String(label));
       if (shape === undefined) throw bad(`${path}.node`, `no label ${JSON.stringify(label)} in the model`);
@@ -229,6 +232,10 @@ function createReader(model: Model, source: string): Reader {
       }
     },
   };
+}
+
+function checkLength(id: string, path: string): void {
+  if (id.length > MAX_ID_LENGTH) throw bad(path, `the key is too long: ${id.length} characters once encoded, and an index takes at most ${MAX_ID_LENGTH}`);
 }
 
 function nullFor(type: PropertyType, path: string): null {

@@ -1,4 +1,4 @@
-import { commerce } from '../../../src/model/commerce.ts';
+import type { commerce } from '../../../src/model/commerce.ts';
 import type { Fact, FactOf, Mapped, MappedOf } from '../../../src/model/facts.ts';
 import type { Source } from '../../../src/sources/source.ts';
 export const ok: FactOf<typeof commerce>[] = [

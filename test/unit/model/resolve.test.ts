@@ -5,7 +5,7 @@ import { REMOVE_RANK } from '../../../src/model/clock.ts';
 import { commerce } from '../../../src/model/commerce.ts';
 import type { Fact, Mapped, MappedOf } from '../../../src/model/facts.ts';
 import { defineModel, type Model } from '../../../src/model/model.ts';
-import { joinValues, MAX_KEY_BYTES, resolve, type AtomicFact, type Resolved } from '../../../src/model/resolve.ts';
+import { joinValues, MAX_ID_LENGTH, resolve, type AtomicFact, type Resolved } from '../../../src/model/resolve.ts';
 import { first, integer, max, min, ranked, text, time, union } from '../../../src/model/values.ts';
 
 const AT = '1970-01-01T00:00:05Z';
@@ -204,7 +204,9 @@ describe('what is wrong is refused with its path', () => {
     ['a key part that is no time', 'facts[0].upsert.key.timestamp', upsert({ node: 'PageView', key: { sessionId: 's', url: 'u', timestamp: 'now' } })],
     ['an unknown key part', 'facts[0].upsert.key.idd', upsert({ key: { id: '1', idd: '2' } })],
     ['__proto__ as key part', 'facts[0].upsert.key.__proto__', upsert({ key: { id: '1', ['__proto__']: '2' } })],
-    ['a key that no index takes', 'facts[0].upsert.key', upsert({ key: { id: 'é'.repeat(MAX_KEY_BYTES / 2) } })],
+    ['a key that no index takes', 'facts[0].upsert.key', upsert({ key: { id: 'x'.repeat(MAX_ID_LENGTH) } })],
+    ['a key that no index takes once it is encoded', 'facts[0].upsert.key', upsert({ key: { id: 'é'.repeat(MAX_ID_LENGTH / 6) } })],
+    ['two ends that no index takes together', 'facts[0].link', link({ from: { id: 'x'.repeat(MAX_ID_LENGTH / 2) }, to: { id: 'x'.repeat(MAX_ID_LENGTH / 2) } })],
     ['an unknown property', 'facts[0].upsert.set.stats', upsert({ set: { stats: 'x' } })],
     ['__proto__ as property', 'facts[0].upsert.set.__proto__', upsert({ set: { ['__proto__']: 'x' } })],
     ['a value of the wrong type', 'facts[0].upsert.set.totalMinor', upsert({ set: { totalMinor: '42' } })],
