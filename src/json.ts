@@ -10,7 +10,14 @@
 import { isUtf8 } from 'node:buffer';
 
 import { IngestError, type ErrorCode } from './errors.ts';
-import { Decimal } from './model/values.ts';
+
+/** A number that was written with a fraction or exponent and is therefore no integer, whatever its value (`2100.0`, `1e3`). */
+export class Decimal {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
 
 export type Json = null | boolean | string | number | bigint | Decimal | readonly Json[] | { readonly [name: string]: Json };
 export type JsonObject = { readonly [name: string]: Json };

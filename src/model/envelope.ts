@@ -16,7 +16,7 @@ const text = (maxLength: number) =>
   z
     .string()
     .min(1, 'must not be empty')
-    .refine((t) => t.length <= maxLength || [...t].length <= maxLength, `must have at most ${maxLength} characters`)
+    .refine((t) => t.length <= maxLength || Array.from(t).length <= maxLength, `must have at most ${maxLength} characters`)
     .meta({ maxLength });
 
 const instant = z

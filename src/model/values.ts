@@ -2,8 +2,11 @@
  * Property types: what a producer may send (`unknown` in) and the one canonical value it stands for (out).
  * Integers and instants are bigints, so nothing is rounded on the way; a type knows which of the two it is.
  */
+import { Decimal } from '../json.ts';
 import { compareUtf8 } from './clock.ts';
 import { formatInstant, parseInstant } from './instant.ts';
+
+export { Decimal };
 
 export type Scalar = string | bigint | number | boolean;
 /** A canonical value. Instants are epoch nanoseconds; a union is its sorted members. */
@@ -47,14 +50,6 @@ export const ranked = <const R extends readonly [string, ...string[]]>(ranks: R)
 
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
-
-/** A number that was written with a fraction or exponent and is therefore no integer, whatever its value (`2100.0`, `1e3`). */
-export class Decimal {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
 
 /** The canonical value, or a sentence that says why there is none. Null is not a value and is the caller's business. */
 export function readValue(type: PropertyType, input: unknown): { value: Value } | { problem: string } {
