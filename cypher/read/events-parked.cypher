@@ -1,0 +1,13 @@
+// Events that a hidden edge still waits with, newest first.
+// params: $segment and $position to begin before, $limit
+// columns: segment, position, state, error
+MATCH (h:_Edge)
+WHERE h.events IS NOT NULL
+UNWIND h.events AS name
+WITH DISTINCT name
+WITH left(name, size(name) - 65) AS key, right(name, 64) AS hash
+MATCH (e:_Event)
+WHERE e.key IN [key, key + '~' + left(hash, 16)] AND e.hash = hash
+  AND (e.segment < $segment OR (e.segment = $segment AND e.position < $position))
+WITH DISTINCT e ORDER BY e.segment DESC, e.position DESC LIMIT $limit
+RETURN e.segment AS segment, e.position AS position, e.state AS state, e.error AS error
