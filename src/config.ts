@@ -3,6 +3,7 @@
  * and never repeats the value, which may be a secret.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { z } from 'zod';
 
@@ -146,4 +147,19 @@ function readLines(env: Environment, variable: string): readonly string[] | unde
 
 function bad(message: string): IngestError {
   return new IngestError('BAD_CONFIG', message);
+}
+
+/** The environment of this process. */
+export function readEnvironment(): Environment {
+  return process.env;
+}
+
+/** Where downloads are kept, when the user says so (XDG Base Directory Specification). */
+export function cacheDirectory(env: Environment = process.env): string | undefined {
+  const base = env['XDG_CACHE_HOME'];
+  return base === undefined || base === '' ? undefined : join(base, 'eventgraft');
+}
+
+export function javaHome(env: Environment = process.env): string | undefined {
+  return env['JAVA_HOME'] === '' ? undefined : env['JAVA_HOME'];
 }

@@ -1,6 +1,6 @@
 // The same for one regular state: segments that had it from the start, and those where an event came to it later.
 // params: $state, $before segment id, $since, $until milliseconds or null, $source, $type, $mention text in meta, or null, $limit
-// columns: id, appliedAt, meta
+// columns: id, appliedAt, meta (null where nothing is mentioned)
 CALL () {
   MATCH (s:_Segment)
   WHERE s.id < $before
@@ -9,7 +9,6 @@ CALL () {
     AND ($until IS NULL OR s.receivedFrom < $until)
     AND ($source IS NULL OR $source IN s.sources)
     AND ($type IS NULL OR $type IN s.types)
-    AND ($mention IS NULL OR s.meta CONTAINS $mention)
   RETURN s ORDER BY s.id DESC LIMIT $limit
   UNION
   MATCH (e:_Event {state: $state})
@@ -19,4 +18,4 @@ CALL () {
   RETURN s
 }
 WITH s ORDER BY s.id DESC LIMIT $limit
-RETURN s.id AS id, s.appliedAt AS appliedAt, s.meta AS meta
+RETURN s.id AS id, s.appliedAt AS appliedAt, CASE WHEN $mention IS NULL OR s.meta CONTAINS $mention THEN s.meta END AS meta

@@ -1,6 +1,6 @@
 // Events that a hidden edge still waits with, newest first.
 // params: $segment and $position to begin before, $limit
-// columns: segment, position, state, error
+// columns: key, segment, position, state, error
 MATCH (h:_Edge)
 WHERE h.events IS NOT NULL
 UNWIND h.events AS name
@@ -10,4 +10,4 @@ MATCH (e:_Event)
 WHERE e.key IN [key, key + '~' + left(hash, 16)] AND e.hash = hash
   AND (e.segment < $segment OR (e.segment = $segment AND e.position < $position))
 WITH DISTINCT e ORDER BY e.segment DESC, e.position DESC LIMIT $limit
-RETURN e.segment AS segment, e.position AS position, e.state AS state, e.error AS error
+RETURN e.key AS key, e.segment AS segment, e.position AS position, e.state AS state, e.error AS error

@@ -1,23 +1,14 @@
 /** The static Cypher of every shape: files in `cypher/`, with identifiers from the validated model and nothing else put in. */
-import { readFileSync } from 'node:fs';
-
 import type { Model, NodeShape, Part, RelationshipShape } from '../model/model.ts';
-
-const ROOT = new URL('../../cypher/', import.meta.url);
+import { readStatement } from './cypher-file.ts';
 
 /** The text of `cypher/<name>.cypher`, with `{{NAME}}` filled in. */
 function statement(name: string, fill: Readonly<Record<string, string>> = {}): string {
-  const text = readFileSync(new URL(`${name}.cypher`, ROOT), 'utf8');
-  return withoutHeader(text).replace(/\{\{([A-Z]+)\}\}/g, (_, key: string) => {
+  return readStatement(name).replace(/\{\{([A-Z]+)\}\}/g, (_, key: string) => {
     const value = fill[key];
     if (value === undefined) throw new Error(`cypher/${name}.cypher wants {{${key}}}`);
     return value;
   });
-}
-
-/** Comment lines are for readers; without them the plan cache sees one short text. */
-function withoutHeader(text: string): string {
-  return text.split('\n').filter((line) => !line.startsWith('//')).join('\n').trim();
 }
 
 export interface NodeStatements {

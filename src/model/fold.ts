@@ -97,11 +97,7 @@ function link(draft: Draft, ref: EdgeRef, clock: Clock, set: Assignments, takesS
   }
   const edge = draft.edge(ref);
   const floor = floorOf(edge, draft.peek(ref.from), draft.peek(ref.to));
-  if (!isNewer(clock, floor) || !isAtLeast(clock, setClock(draft, ref))) {
-    // Dead on arrival; but the slot names this link now, so an older edge of the same identity ends with it.
-    if (shape.one !== undefined) prune(draft, edge);
-    return raised;
-  }
+  if (!isNewer(clock, floor) || !isAtLeast(clock, setClock(draft, ref))) return raised;
   // A to-one edge is one register: it shows exactly what the fact in the slot said.
   if (shape.one !== undefined) edge.properties = new Map();
   if (isNewer(clock, edge.linked)) {

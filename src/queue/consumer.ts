@@ -24,6 +24,8 @@ export interface ConsumerOptions {
   readonly prefix: string;
   /** Returns when every event is committed. A throw is logged and the same batch handed over again, with backoff. */
   readonly handle: (jobs: readonly Gathered[]) => Promise<void>;
+  /** Told of every job that Redis has completed: it will not come again. */
+  readonly onCompleted?: (id: string) => void;
   /** A batch takes whole jobs up to so many events (default 2,000) or characters of bodies (default 16 Mi), and one job at least. */
   readonly maxBatchEvents?: number;
   readonly maxBatchBytes?: number;
@@ -56,7 +58,7 @@ const UNLIMITED = 2 ** 31 - 1;
 const MIN_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5_000;
 
-export function createConsumer({ redis, prefix, handle, maxBatchEvents = 2_000, maxBatchBytes = 16 * 2 ** 20, lockMs = 5_000, log }: ConsumerOptions): Consumer {
+export function createConsumer({ redis, prefix, handle, onCompleted, maxBatchEvents = 2_000, maxBatchBytes = 16 * 2 ** 20, lockMs = 5_000, log }: ConsumerOptions): Consumer {
   const gathered: Held[] = [];
   const held = { jobs: 0, events: 0, bytes: 0 };
   let loop: Promise<void> | undefined;
@@ -76,6 +78,7 @@ export function createConsumer({ redis, prefix, handle, maxBatchEvents = 2_000, 
     settings: { backoffStrategy: backoffMs },
   });
   worker.on('error', (err) => log?.debug({ err }, 'consumer.failed'));
+  worker.on('completed', (job) => onCompleted?.(job.id ?? ''));
   worker.on('failed', (job, err) => log?.error({ err, job: job?.id }, 'job.failed'));
   worker.on('stalled', (job) => log?.warn({ job }, 'job.stalled'));
 
@@ -97,12 +100,12 @@ export function createConsumer({ redis, prefix, handle, maxBatchEvents = 2_000, 
     throw new WaitingError(); // Tells BullMQ that the job has been moved already; it is no failure.
   }
 
-  /** One batch in hand and one gathered is enough; beyond that nothing more is fetched, so that memory stays bounded. */
+  /** One batch in hand and three gathered or on their way is enough to keep busy; beyond that nothing more is fetched, so that memory stays bounded. */
   function weigh(jobs: number, events: number, bytes: number): void {
     held.jobs += jobs;
     held.events += events;
     held.bytes += bytes;
-    const enough = held.events >= 2 * maxBatchEvents || held.bytes >= 2 * maxBatchBytes;
+    const enough = held.events >= 4 * maxBatchEvents || held.bytes >= 4 * maxBatchBytes;
     worker.concurrency = enough ? Math.max(1, Math.min(MAX_JOBS, held.jobs)) : MAX_JOBS;
   }
 

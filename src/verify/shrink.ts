@@ -12,7 +12,8 @@ export function shrink(history: readonly Told[], fails: (history: readonly Told[
   }
 }
 
-function smallerHistories(history: readonly Told[]): Told[][] {
+/** One step smaller, in every way. */
+export function smallerHistories(history: readonly Told[]): Told[][] {
   const without = history.map((_, index) => history.toSpliced(index, 1));
   const within = history.flatMap((event, index) => smallerMapped(event.mapped).map((mapped) => history.with(index, { ...event, mapped })));
   return [...without, ...within];

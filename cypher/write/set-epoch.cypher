@@ -1,0 +1,3 @@
+// params: $epoch
+MERGE (m:_Meta {id: 'meta'})
+SET m.epoch = $epoch
