@@ -30,6 +30,8 @@ end_server() {
       kill -KILL "$server" 2>/dev/null
       while kill -0 "$server" 2>/dev/null; do sleep 0.1; done
       rm -rf "$scratch"
+      # The last of several servers takes the directory that they shared with it.
+      rmdir "$(dirname "$scratch")"
     else
       end_server
     fi

@@ -14,14 +14,19 @@ const AT_ONCE = 2;
 
 function run([name, command, ...args]) {
   const started = Date.now();
-  const child = spawn(`node_modules/.bin/${command}`, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? '1' : '0' } });
+  const child = spawn(`node_modules/.bin/${command}`, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? '1' : '0' },
+  });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
   return new Promise((done) => {
     child.once('error', (error) => done({ name, ok: false, said: error.message }));
     child.once('close', (code) => {
       const ok = code === 0;
-      process.stdout.write(`${ok ? 'ok    ' : 'FAILED'} ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)\n${ok ? '' : `${said.trimEnd()}\n`}`);
+      process.stdout.write(
+        `${ok ? 'ok    ' : 'FAILED'} ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)\n${ok ? '' : `${said.trimEnd()}\n`}`,
+      );
       done(ok);
     });
   });

@@ -20,7 +20,9 @@ function packagesAreCurrent() {
   try {
     const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
     const found = JSON.parse(readFileSync(join(ROOT, 'node_modules/.package-lock.json'), 'utf8')).packages;
-    return Object.entries(wanted).every(([path, { version, optional }]) => path === '' || (found[path] === undefined ? optional === true : found[path].version === version));
+    return Object.entries(wanted).every(
+      ([path, { version, optional }]) => path === '' || (found[path] === undefined ? optional === true : found[path].version === version),
+    );
   } catch {
     return false;
   }
@@ -70,7 +72,13 @@ async function build() {
   const fresh = join(ROOT, `.cache/dist-${process.pid}`);
   rmSync(fresh, { recursive: true, force: true });
   try {
-    await run('Building', process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', fresh]);
+    await run('Building', process.execPath, [
+      join(ROOT, 'node_modules/typescript/bin/tsc'),
+      '-p',
+      'tsconfig.build.json',
+      '--outDir',
+      fresh,
+    ]);
     writeFileSync(join(fresh, '.built'), hash);
     rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
     renameSync(fresh, join(ROOT, 'dist'));
@@ -94,7 +102,7 @@ async function takeLock() {
   const mine = `${LOCK}.${randomUUID()}`;
   writeFileSync(mine, String(process.pid));
   process.once('exit', () => rmSync(mine, { force: true }));
-  for (let told = false; ; ) {
+  for (let told = false; ;) {
     try {
       linkSync(mine, LOCK);
       break;

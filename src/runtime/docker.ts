@@ -16,16 +16,25 @@ type Containers = typeof import('testcontainers');
 export async function startDocker(wanted: { neo4j: boolean; redis: boolean }, options: StartOptions): Promise<Started> {
   const lib = await load();
   options.report('Starting containers …');
-  const results = await Promise.allSettled([wanted.neo4j ? startNeo4j(lib, options) : undefined, wanted.redis ? startRedis(lib) : undefined] as const);
-  const [neo4j, redis] = results;
+  const [neo4j, redis] = await Promise.allSettled([
+    wanted.neo4j ? startNeo4j(lib, options) : undefined,
+    wanted.redis ? startRedis(lib) : undefined,
+  ]);
   const close = async (): Promise<void> => {
-    const started = [neo4j, redis].flatMap((result) => (result.status === 'fulfilled' && result.value !== undefined ? [result.value.container] : []));
+    const started = [neo4j, redis].flatMap((result) =>
+      result.status === 'fulfilled' && result.value !== undefined ? [result.value.container] : [],
+    );
     await Promise.all(started.map((container) => container.stop({ timeout: 0 })));
   };
   if (neo4j.status === 'rejected' || redis.status === 'rejected') {
     await close();
     const cause: unknown = neo4j.status === 'rejected' ? neo4j.reason : redis.status === 'rejected' ? redis.reason : undefined;
-    throw new IngestError('NO_RUNTIME', `the containers did not start: ${cause instanceof Error ? cause.message : String(cause)}`, {}, cause);
+    throw new IngestError(
+      'NO_RUNTIME',
+      `the containers did not start: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {},
+      cause,
+    );
   }
   return {
     neo4j: neo4j.value && { server: control(lib, neo4j.value.container), access: neo4j.value.access, browserUrl: neo4j.value.browserUrl },
@@ -73,7 +82,19 @@ async function startRedis({ GenericContainer, Wait }: Containers) {
   const password = randomBytes(18).toString('hex');
   const port = await findFreePort();
   const container = await new GenericContainer(REDIS_IMAGE)
-    .withCommand(['redis-server', '--requirepass', password, '--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction', '--save', ''])
+    .withCommand([
+      'redis-server',
+      '--requirepass',
+      password,
+      '--appendonly',
+      'yes',
+      '--appendfsync',
+      'always',
+      '--maxmemory-policy',
+      'noeviction',
+      '--save',
+      '',
+    ])
     .withExposedPorts({ container: 6379, host: port })
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
     .withStartupTimeout(START_TIMEOUT_MS)

@@ -79,13 +79,22 @@ async function isComplete(dir: string): Promise<boolean> {
 }
 
 async function verify(dir: string, pkg: Package): Promise<void> {
-  const expected = new Map(pkg.manifest.trim().split('\n').map((line) => [line.slice(66), line.slice(0, 64)] as const));
+  const expected = new Map(
+    pkg.manifest
+      .trim()
+      .split('\n')
+      .map((line) => [line.slice(66), line.slice(0, 64)] as const),
+  );
   for (const file of await readdir(dir)) {
     if (!expected.has(file)) throw new IngestError('NO_RUNTIME', `${pkg.name}: ${file} was fetched but is not among the pinned files.`);
   }
   for (const [file, hash] of expected) {
     const found = await hashFile(join(dir, file));
-    if (found !== hash) throw new IngestError('NO_RUNTIME', `${pkg.name}: the checksum of ${file} is ${found}, not the pinned ${hash}; nothing was installed.`);
+    if (found !== hash)
+      throw new IngestError(
+        'NO_RUNTIME',
+        `${pkg.name}: the checksum of ${file} is ${found}, not the pinned ${hash}; nothing was installed.`,
+      );
   }
 }
 
@@ -104,5 +113,8 @@ async function checkSpace(cacheDir: string, needMb: number): Promise<void> {
   const { bavail, bsize } = await statfs(cacheDir);
   const freeMb = Math.floor((bavail * bsize) / 2 ** 20);
   if (freeMb >= needMb) return;
-  throw new IngestError('NO_RUNTIME', `${cacheDir} has ${freeMb} MB free and ${needMb} MB are needed: free some, or set XDG_CACHE_HOME to a larger disk.`);
+  throw new IngestError(
+    'NO_RUNTIME',
+    `${cacheDir} has ${freeMb} MB free and ${needMb} MB are needed: free some, or set XDG_CACHE_HOME to a larger disk.`,
+  );
 }

@@ -19,15 +19,21 @@ export async function findJava(javaHome?: string): Promise<string> {
       if (version !== undefined) seen.push(version);
     }
   }
-  const found = seen.length === 0 ? 'Java was not found' : `Java ${[...new Set(seen)].join(' and ')} was found, but Neo4j 5.26 needs 17 or 21`;
-  throw new IngestError('NO_RUNTIME', `${found}: install Java 17 or 21 (or point JAVA_HOME at one), set NEO4J_URI and REDIS_URL, or start Docker.`);
+  const found =
+    seen.length === 0 ? 'Java was not found' : `Java ${[...new Set(seen)].join(' and ')} was found, but Neo4j 5.26 needs 17 or 21`;
+  throw new IngestError(
+    'NO_RUNTIME',
+    `${found}: install Java 17 or 21 (or point JAVA_HOME at one), set NEO4J_URI and REDIS_URL, or start Docker.`,
+  );
 }
 
 async function installedJavas(): Promise<string[]> {
   const folders = await Promise.all(
     JVM_FOLDERS.map(async (folder) => {
       const names = await readdir(folder).catch(() => []);
-      return names.filter((name) => /17|21/.test(name)).flatMap((name) => [join(folder, name, 'bin/java'), join(folder, name, 'Contents/Home/bin/java')]);
+      return names
+        .filter((name) => /17|21/.test(name))
+        .flatMap((name) => [join(folder, name, 'bin/java'), join(folder, name, 'Contents/Home/bin/java')]);
     }),
   );
   return folders.flat();

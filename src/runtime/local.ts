@@ -29,8 +29,10 @@ export async function startLocal(wanted: { neo4j: boolean; redis: boolean }, opt
   const ephemeral = options.dataDir === undefined;
   const dataDir = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'eventgraft-')) : resolve(options.dataDir);
   await mkdir(dataDir, { recursive: true });
-  const release = await tryLock(join(dataDir, 'lock'));
-  if (release === undefined) throw new IngestError('NO_RUNTIME', `${dataDir} is in use by another process: stop that one, or name another directory.`);
+  // A fresh directory is nobody else's, and must hold nothing but what the servers' own supervisors remove.
+  const release = ephemeral ? async () => {} : await tryLock(join(dataDir, 'lock'));
+  if (release === undefined)
+    throw new IngestError('NO_RUNTIME', `${dataDir} is in use by another process: stop that one, or name another directory.`);
 
   const servers: RunningServer<unknown>[] = [];
   const keep = <P>(server: RunningServer<P>): RunningServer<P> => {
@@ -43,10 +45,20 @@ export async function startLocal(wanted: { neo4j: boolean; redis: boolean }, opt
     await release();
   };
 
-  const known = await recall(dataDir);
+  const known = ephemeral ? newPasswords() : await recall(dataDir);
   const startNeo4j = async (): Promise<RunningServer<Ports>> => {
     const homeDir = join(dataDir, 'neo4j');
-    const server = await createNeo4j({ cacheDir, report, homeDir, ephemeral, javaHome, heapMb, pageCacheMb, http, password: known.neo4jPassword });
+    const server = await createNeo4j({
+      cacheDir,
+      report,
+      homeDir,
+      ephemeral,
+      javaHome,
+      heapMb,
+      pageCacheMb,
+      http,
+      password: known.neo4jPassword,
+    });
     const preferred = known.bolt === undefined ? undefined : { bolt: known.bolt, http: known.http };
     return keep(await runServer(server, preferred));
   };
@@ -62,7 +74,13 @@ export async function startLocal(wanted: { neo4j: boolean; redis: boolean }, opt
     throw neo4j.status === 'rejected' ? neo4j.reason : redis.status === 'rejected' ? redis.reason : undefined;
   }
   const ports = neo4j.value?.ports;
-  if (!ephemeral) await remember(dataDir, { ...known, bolt: ports?.bolt ?? known.bolt, http: ports?.http ?? known.http, redis: redis.value?.ports ?? known.redis });
+  if (!ephemeral)
+    await remember(dataDir, {
+      ...known,
+      bolt: ports?.bolt ?? known.bolt,
+      http: ports?.http ?? known.http,
+      redis: redis.value?.ports ?? known.redis,
+    });
   return {
     neo4j: neo4j.value && {
       server: neo4j.value,
@@ -82,9 +100,13 @@ export async function startLocal(wanted: { neo4j: boolean; redis: boolean }, opt
 async function recall(dataDir: string): Promise<Memory> {
   const file = join(dataDir, 'runtime.json');
   if (existsSync(file)) return memory.parse(JSON.parse(await readFile(file, 'utf8')));
-  const fresh = { neo4jPassword: randomBytes(18).toString('hex'), redisPassword: randomBytes(18).toString('hex') };
+  const fresh = newPasswords();
   await remember(dataDir, fresh);
   return fresh;
+}
+
+function newPasswords(): Memory {
+  return { neo4jPassword: randomBytes(18).toString('hex'), redisPassword: randomBytes(18).toString('hex') };
 }
 
 async function remember(dataDir: string, what: { [K in keyof Memory]: Memory[K] | undefined }): Promise<void> {

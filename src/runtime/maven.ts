@@ -21,15 +21,33 @@ export function pinnedVersion(property: string): string {
 }
 
 /** Runs a goal of runtime/pom.xml and reports how many of the `expected` files have come. */
-export async function fetchByMaven(goal: string, properties: Readonly<Record<string, string>>, into: string, what: { name: string; expected: number; report: (line: string) => void }): Promise<void> {
+export async function fetchByMaven(
+  goal: string,
+  properties: Readonly<Record<string, string>>,
+  into: string,
+  what: { name: string; expected: number; report: (line: string) => void },
+): Promise<void> {
   if ((await answerOf('mvn', ['--version'])) === undefined) {
-    throw new IngestError('NO_RUNTIME', `Maven (mvn) is not on the PATH, and ${what.name} is fetched with it once: install Maven, set NEO4J_URI and REDIS_URL, or start Docker.`);
+    throw new IngestError(
+      'NO_RUNTIME',
+      `Maven (mvn) is not on the PATH, and ${what.name} is fetched with it once: install Maven, set NEO4J_URI and REDIS_URL, or start Docker.`,
+    );
   }
-  const args = ['-B', '-f', shipped('pom.xml'), `dependency:${goal}`, `-DoutputDirectory=${into}`, ...Object.entries(properties).map(([k, v]) => `-D${k}=${v}`)];
+  const args = [
+    '-B',
+    '-f',
+    shipped('pom.xml'),
+    `dependency:${goal}`,
+    `-DoutputDirectory=${into}`,
+    ...Object.entries(properties).map(([k, v]) => `-D${k}=${v}`),
+  ];
   // By name, since Maven tells of a jar when it is downloaded and again when it is copied.
   const jars = new Set<string>();
   what.report(`Fetching ${what.name} from Maven Central (once) …`);
-  const ticker = setInterval(() => what.report(`Fetching ${what.name}: ${Math.min(jars.size, what.expected)} of ${what.expected} files`), REPORT_EVERY_MS);
+  const ticker = setInterval(
+    () => what.report(`Fetching ${what.name}: ${Math.min(jars.size, what.expected)} of ${what.expected} files`),
+    REPORT_EVERY_MS,
+  );
   try {
     await runSupervised({
       command: 'mvn',

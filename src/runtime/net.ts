@@ -71,17 +71,24 @@ export async function untilReady(name: string, server: Supervised, answers: () =
     if (server.running() && (await answers())) return;
     if (!server.running()) {
       const code = await server.exited;
-      throw new IngestError('NO_RUNTIME', `${name} exited with code ${code} while starting: ${lastWords(server)}`, { output: server.output() });
+      throw new IngestError('NO_RUNTIME', `${name} exited with code ${code} while starting: ${lastWords(server)}`, {
+        output: server.output(),
+      });
     }
     await sleep(50);
   }
   await server.kill();
-  throw new IngestError('NO_RUNTIME', `${name} did not answer within ${timeoutMs / 1000} s: ${lastWords(server)}`, { output: server.output() });
+  throw new IngestError('NO_RUNTIME', `${name} did not answer within ${timeoutMs / 1000} s: ${lastWords(server)}`, {
+    output: server.output(),
+  });
 }
 
 /** True if the output of a server that failed to start says that somebody else took its port. */
 export function lostThePort(error: unknown): boolean {
-  return error instanceof IngestError && /address already in use|bindexception|could not bind/i.test(JSON.stringify(error.context['output'] ?? ''));
+  return (
+    error instanceof IngestError &&
+    /address already in use|bindexception|could not bind/i.test(JSON.stringify(error.context['output'] ?? ''))
+  );
 }
 
 function lastWords(server: Supervised): string {

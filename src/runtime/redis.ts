@@ -56,7 +56,10 @@ async function embedded(options: InstallOptions): Promise<string> {
   const platform = `${process.platform}-${process.arch}`;
   const entry = BINARIES[platform];
   if (entry === undefined) {
-    throw new IngestError('NO_RUNTIME', `No redis-server can be fetched for ${platform}: put redis-server 6.2 or newer on the PATH, set REDIS_URL, or start Docker.`);
+    throw new IngestError(
+      'NO_RUNTIME',
+      `No redis-server can be fetched for ${platform}: put redis-server 6.2 or newer on the PATH, set REDIS_URL, or start Docker.`,
+    );
   }
   const manifest = readFileSync(shipped('redis.sha256'), 'utf8');
   const jar = manifest.trim().slice(66);
@@ -66,7 +69,12 @@ async function embedded(options: InstallOptions): Promise<string> {
       name: `redis-${platform}`,
       manifest,
       needMb: NEED_MB,
-      fetch: (into) => fetchByMaven('copy', { artifact: `com.github.codemonstur:embedded-redis:${version}` }, into, { name: 'redis-server', expected: 1, report: options.report }),
+      fetch: (into) =>
+        fetchByMaven('copy', { artifact: `com.github.codemonstur:embedded-redis:${version}` }, into, {
+          name: 'redis-server',
+          expected: 1,
+          report: options.report,
+        }),
       unpack: async (into) => {
         const target = join(into, 'redis-server');
         await writeFile(target, readZipEntry(await readFile(join(into, jar)), entry));
@@ -78,7 +86,10 @@ async function embedded(options: InstallOptions): Promise<string> {
   const binary = join(dir, 'redis-server');
   // It is linked against OpenSSL 3, which an old or very small system may lack.
   if ((await answerOf(binary, ['--version'])) === undefined) {
-    throw new IngestError('NO_RUNTIME', 'The fetched redis-server does not run on this system: put redis-server 6.2 or newer on the PATH, set REDIS_URL, or start Docker.');
+    throw new IngestError(
+      'NO_RUNTIME',
+      'The fetched redis-server does not run on this system: put redis-server 6.2 or newer on the PATH, set REDIS_URL, or start Docker.',
+    );
   }
   return binary;
 }

@@ -82,7 +82,8 @@ const NOTHING: Started = { neo4j: undefined, redis: undefined, close: async () =
 export async function startRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const { neo4j, redisUrl } = options;
   const wanted = { neo4j: neo4j === undefined, redis: redisUrl === undefined };
-  const { kind, started } = wanted.neo4j || wanted.redis ? await startMissing(wanted, options) : { kind: 'given' as const, started: NOTHING };
+  const { kind, started } =
+    wanted.neo4j || wanted.redis ? await startMissing(wanted, options) : { kind: 'given' as const, started: NOTHING };
   const access = neo4j ?? started.neo4j?.access;
   const url = redisUrl ?? started.redis?.url;
   if (access === undefined || url === undefined) throw new IngestError('NO_RUNTIME', 'A database that was asked for did not start.');
@@ -105,7 +106,10 @@ export async function startRuntime(options: RuntimeOptions = {}): Promise<Runtim
   };
 }
 
-async function startMissing(wanted: { neo4j: boolean; redis: boolean }, options: RuntimeOptions): Promise<{ kind: 'local' | 'docker'; started: Started }> {
+async function startMissing(
+  wanted: { neo4j: boolean; redis: boolean },
+  options: RuntimeOptions,
+): Promise<{ kind: 'local' | 'docker'; started: Started }> {
   const settings: StartOptions = {
     dataDir: options.dataDir,
     cacheDir: options.cacheDir ?? join(homedir(), '.cache/eventgraft'),
@@ -127,10 +131,14 @@ async function startMissing(wanted: { neo4j: boolean; redis: boolean }, options:
     }
   }
   const missing = [...(wanted.neo4j ? ['NEO4J_URI'] : []), ...(wanted.redis ? ['REDIS_URL'] : [])].join(' and ');
-  throw new IngestError('NO_RUNTIME', `No databases: set ${missing}, or have Java 17 or 21 and Maven, or a running Docker. Local: ${reasons.join(' Docker: ')}`);
+  throw new IngestError(
+    'NO_RUNTIME',
+    `No databases: set ${missing}, or have Java 17 or 21 and Maven, or a running Docker. Local: ${reasons.join(' Docker: ')}`,
+  );
 }
 
 function refusing(name: string): Control {
-  const refuse = (): Promise<never> => Promise.reject(new IngestError('NO_RUNTIME', `${name} was given, not started here; it is not ours to stop.`));
+  const refuse = (): Promise<never> =>
+    Promise.reject(new IngestError('NO_RUNTIME', `${name} was given, not started here; it is not ours to stop.`));
   return { stop: refuse, kill: refuse, start: refuse };
 }

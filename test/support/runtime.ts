@@ -53,7 +53,9 @@ export async function freshDatabase({ schema = true }: { schema?: boolean } = {}
       await session.run('MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS');
       if (!schema) return;
       for (const kind of ['CONSTRAINTS', 'INDEXES']) {
-        const { records } = await session.run(kind === 'CONSTRAINTS' ? 'SHOW CONSTRAINTS YIELD name' : "SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name");
+        const { records } = await session.run(
+          kind === 'CONSTRAINTS' ? 'SHOW CONSTRAINTS YIELD name' : "SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name",
+        );
         for (const record of records) {
           const name = String(record.get('name')).replaceAll('`', '``');
           await session.run(`DROP ${kind === 'CONSTRAINTS' ? 'CONSTRAINT' : 'INDEX'} \`${name}\` IF EXISTS`);
