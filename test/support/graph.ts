@@ -1,63 +1,148 @@
-/** A real graph to write events to, through `apply` and nothing else. */
+/** A real graph to write events to, through `apply` and nothing else, and to read back as a query would see it. */
 import { createHash } from 'node:crypto';
+import { expect } from 'vitest';
 
 import { apply, type Outcome } from '../../src/apply.ts';
-import type { Event } from '../../src/event.ts';
+import { STATES, type Event, type State } from '../../src/event.ts';
 import { createBolt, type Bolt } from '../../src/graph/driver.ts';
 import { applySchema } from '../../src/graph/schema.ts';
-import { createGraphStore } from '../../src/graph/store.ts';
+import { unpackSegment, type LedgerEntry } from '../../src/graph/segment.ts';
+import { readGraph } from '../../src/graph/snapshot.ts';
+import { createGraphStore, type GraphStore } from '../../src/graph/store.ts';
 import { commerce } from '../../src/model/commerce.ts';
-import type { FactOf } from '../../src/model/facts.ts';
+import type { AnyFact } from '../../src/model/facts.ts';
+import type { PublicGraph } from '../../src/model/graph.ts';
+import type { Model } from '../../src/model/model.ts';
 import { secretOf } from '../../src/secret.ts';
 import { facts } from '../../src/sources/facts.ts';
 import type { Source } from '../../src/sources/source.ts';
+import { nameOf, type Told } from '../../src/verify/told.ts';
 import { freshDatabase, neo4j } from './runtime.ts';
-
-type CommerceFact = FactOf<typeof commerce>;
 
 export interface Said {
   readonly id: string;
   readonly source?: string;
   readonly type?: string;
   readonly at?: string;
+  readonly sequence?: number;
   readonly receivedAtMs?: number;
   readonly occurrenceId?: string;
-  readonly facts: readonly CommerceFact[];
+  readonly facts: readonly AnyFact[];
 }
 
 /** When test events are received unless they say otherwise: 2026-11-21T10:00:00Z. */
 export const RECEIVED_MS = Date.UTC(2026, 10, 21, 10);
 
 /** An event of the `facts` source (or of another that speaks the same). */
-export function eventOf({ id, source = 'shop', type = 'told', at = '2026-11-21T09:00:00Z', receivedAtMs = RECEIVED_MS, occurrenceId, facts: told }: Said): Event {
-  const body = JSON.stringify({ id, type, occurredAt: at, occurrenceId, facts: told });
+export function eventOf({ id, source = 'shop', type = 'told', at = '2026-11-21T09:00:00Z', sequence, receivedAtMs, occurrenceId, facts: told }: Said): Event {
+  const body = JSON.stringify({ id, type, occurredAt: at, sequence, occurrenceId, facts: told });
+  return bodyOf(body, { id, source, ...(receivedAtMs === undefined ? {} : { receivedAtMs }) });
+}
+
+/** An event with exactly this body, whatever it is. */
+export function bodyOf(body: string, { id, source = 'shop', receivedAtMs = RECEIVED_MS }: { id: string; source?: string; receivedAtMs?: number }): Event {
   return { source, id, body, bodyHash: createHash('sha256').update(body).digest('hex'), headers: { 'webhook-id': `msg_${id}` }, receivedAtMs };
+}
+
+/** An event of a story or a generated history: its body says nothing, and `tellers` knows the rest. */
+export function toldEvent({ source, id, bodyHash }: Told): Event {
+  return { source, id, bodyHash, body: '{}', headers: {}, receivedAtMs: RECEIVED_MS };
+}
+
+/** Sources that map each of these events to what it was told to say. */
+export function tellers(model: Model, history: readonly Told[]): ReadonlyMap<string, Source> {
+  const said = new Map(history.map((told) => [nameOf(told), told.mapped]));
+  return new Map(['acme', 'beta'].map((name) => [name, {
+    name, model, version: '1', keepHeaders: [], verify: () => '', identify: () => ({ id: '' }),
+    map: (event) => said.get(nameOf(event)) ?? { type: 'unknown' },
+  }]));
 }
 
 export interface TestGraph {
   readonly bolt: Bolt;
   readonly sources: ReadonlyMap<string, Source>;
-  /** One batch, one job. */
-  tell(events: readonly Event[]): Promise<Outcome[]>;
+  readonly store: GraphStore;
+  /** One batch, one job of a new id unless one is given. */
+  tell(events: readonly Event[], how?: How): Promise<Outcome[]>;
+  /** What a query sees. */
+  graph(): Promise<PublicGraph>;
+  /** All rows, oldest first, as they are now. */
+  ledger(): Promise<LedgerEntry[]>;
+  /** Takes everything away but the schema. */
+  wipe(): Promise<void>;
+  run(cypher: string, parameters?: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;
 }
 
-/** An empty graph with the commerce schema; `sources` all speak facts. `now` stamps segments. */
-export async function openGraph({ sources: names = ['shop', 'other'], now = Date.now }: { sources?: readonly string[]; now?: () => number } = {}): Promise<TestGraph> {
+export interface How {
+  readonly job?: string;
+  readonly store?: GraphStore;
+  readonly sources?: ReadonlyMap<string, Source>;
+}
+
+export const MAX_FUTURE_MS = 600_000;
+
+interface OpenOptions {
+  readonly sources?: readonly string[];
+  /** Stamps segments. */
+  readonly now?: () => number;
+  readonly model?: Model;
+}
+
+/** An empty graph with the schema of the model; `sources` all speak facts. */
+export async function openGraph({ sources: names = ['shop', 'other'], now = Date.now, model = commerce }: OpenOptions = {}): Promise<TestGraph> {
   await freshDatabase();
   const bolt = createBolt(neo4j());
-  await applySchema(bolt, commerce);
+  await applySchema(bolt, model);
   const secrets = [secretOf('hmac', Buffer.from('a secret for tests'))];
-  const sources = new Map(names.map((name) => [name, facts()({ name, secrets, model: commerce })]));
-  const store = createGraphStore(bolt, commerce, { now });
+  const sources = new Map(names.map((name) => [name, facts()({ name, secrets, model })]));
+  const store = createGraphStore(bolt, model, { now });
   let jobs = 0;
+  const run: TestGraph['run'] = async (cypher, parameters = {}) => {
+    const { records } = await bolt.driver.executeQuery(cypher, parameters, { database: bolt.database });
+    return records.map((record) => record.toObject());
+  };
   return {
     bolt,
     sources,
-    tell: (events) => {
-      const job = `job-${++jobs}-${events.length}`;
-      return apply(events.map((event, index) => ({ job, index, of: events.length, event })), store, { sources, maxFutureMs: 600_000 });
+    store,
+    run,
+    tell: (events, how = {}) => {
+      const job = how.job ?? `job-${++jobs}-${events.length}`;
+      const intake = events.map((event, index) => ({ job, index, of: events.length, event }));
+      return apply(intake, how.store ?? store, { sources: how.sources ?? sources, maxFutureMs: MAX_FUTURE_MS });
     },
+    graph: () => readGraph(bolt, model),
+    ledger: () => readLedger(run),
+    wipe: () => freshDatabase({ schema: false }),
     close: () => bolt.close(),
   };
+}
+
+async function readLedger(run: TestGraph['run']): Promise<LedgerEntry[]> {
+  const moved = new Map((await run('MATCH (e:_Event) RETURN e.key AS key, e.state AS state')).map((row) => [row['key'], row['state']]));
+  const segments = await run('MATCH (s:_Segment) RETURN s.meta AS meta, s.bodies AS bodies ORDER BY s.id');
+  const entries = segments.flatMap((row) => unpackSegment(String(row['meta']), String(row['bodies'])));
+  expect(entries.map(({ key }) => key).sort(), 'each event has one row of its own and one in a segment').toEqual([...moved.keys()].sort());
+  return entries.map((entry) => ({ ...entry, state: (moved.get(entry.key) as State | null) ?? entry.state }));
+}
+
+export interface Count {
+  readonly states: Readonly<Record<State, number>>;
+  readonly late: number;
+}
+
+/** Ledger rows by state, and events that the ledger had already when they came. */
+export async function countLedger(graph: TestGraph): Promise<Count> {
+  const entries = await graph.ledger();
+  const states = Object.fromEntries(STATES.map((state) => [state, entries.filter((entry) => entry.state === state).length])) as Record<State, number>;
+  const [late] = await graph.run('CALL () { MATCH (j:_Job) RETURN sum(j.late) AS a } CALL () { MATCH (c:_Counter) RETURN sum(c.late) AS b } RETURN a + b AS late');
+  return { states, late: Number(late?.['late']) };
+}
+
+/** The equation of conservation with nothing queued: every event taken in is in exactly one state, or came late. */
+export async function assertConserved(graph: TestGraph, accepted: number): Promise<Count> {
+  const count = await countLedger(graph);
+  expect(Object.values(count.states).reduce((a, b) => a + b) + count.late, JSON.stringify(count)).toBe(accepted);
+  return count;
 }
