@@ -34,11 +34,15 @@ export interface EnqueueOptions {
 /** How long a redelivery is recognised without asking the graph. */
 const MARK_SECONDS = 7 * 86_400;
 
-/** KEYS job, accepted, marks… · ARGV epoch, seconds → 1, or 0 where there is no such job. */
+/**
+ * KEYS wait, paused, accepted, marks… · ARGV job id, jobs in this MULTI, epoch, seconds → 1, or 0 where the job is in neither list.
+ * A script that fails keeps what it had done, so the job's own key proves nothing; a new job is at the head of its list.
+ */
 const CONFIRM = `
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[1], 'EX', ARGV[2]) end
-redis.call('INCRBY', KEYS[2], #KEYS - 2)
+local function has(list) return type(redis.pcall('LPOS', list, ARGV[1], 'MAXLEN', ARGV[2])) == 'number' end
+if not (has(KEYS[1]) or has(KEYS[2])) then return 0 end
+for i = 4, #KEYS do redis.call('SET', KEYS[i], ARGV[3], 'EX', ARGV[4]) end
+redis.call('INCRBY', KEYS[3], #KEYS - 3)
 return 1`;
 
 /** BullMQ gives up where attempts end. Nothing here ever does: an outage is never a dead letter. */
@@ -57,7 +61,7 @@ export async function enqueue(passengers: readonly Passenger[], room: number, op
   for (const { id, seats } of jobs) {
     const data: JobData = { v: 1, events: seats.map((p) => p.event) };
     await queue.getBackend().addJobToTransaction(multi, new Job(queue, 'events', data, { ...JOB_OPTIONS, jobId: id }, id).asJSON(), id);
-    multi.runCommand('eval', [CONFIRM, 2 + seats.length, keys.queue(id), keys.accepted, ...seats.map((p) => p.mark), epoch, MARK_SECONDS]);
+    multi.runCommand('eval', [CONFIRM, 3 + seats.length, keys.queue('wait'), keys.queue('paused'), keys.accepted, ...seats.map((p) => p.mark), id, jobs.length, epoch, MARK_SECONDS]);
   }
   if (again.length > 0) multi.runCommand('incrby', [keys.duplicate, again.length]);
   if (jobs.length === 0 && again.length === 0) return;

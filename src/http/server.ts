@@ -1,0 +1,103 @@
+/** The HTTP server: webhooks first, everything else to the application mounted behind them. */
+import { createServer, STATUS_CODES, type RequestListener, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+import { IngestError, type ErrorCode } from '../errors.ts';
+import { answerCode, type ErrorAnswer } from './answer.ts';
+import type { WebhookHandler } from './webhooks.ts';
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  readonly webhooks: WebhookHandler;
+  /** Gets every request that is no webhook, e.g. an Express application. Default: 404. */
+  readonly fallback?: RequestListener;
+  /** From the connection to the last header. Default 10,000. */
+  readonly headersTimeoutMs?: number;
+  /** From the first byte to the last of a request. Default 30,000. */
+  readonly requestTimeoutMs?: number;
+  readonly onRejected?: (code: ErrorCode, source: string | undefined) => void;
+}
+
+export interface HttpServer {
+  /** Resolves with the URL when connections are accepted. Throws `BAD_CONFIG` where host and port cannot be had. */
+  listen(): Promise<string>;
+  /** Accepts nobody else, lets requests in flight finish within `graceMs`, then cuts. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Longer than a load balancer's own idle time, usually 60 s: whoever closes first must not be us, or requests get lost between. */
+const KEEP_ALIVE_MS = 65_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+const CHECK_MS = 500;
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { host, port, webhooks, fallback = notFound, headersTimeoutMs = 10_000, requestTimeoutMs = 30_000 } = options;
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, keepAliveTimeout: KEEP_ALIVE_MS, connectionsCheckingInterval: CHECK_MS, noDelay: true },
+    (req, res) => {
+      if (closing) res.shouldKeepAlive = false;
+      answering.set(req.socket, res);
+      if (!webhooks(req, res)) fallback(req, res);
+    },
+  );
+  let closing = false;
+  const answering = new WeakMap<Socket, ServerResponse>();
+  server.maxHeadersCount = 0; // Node would drop the surplus silently; bytes bound them here, the webhook handler counts.
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const code = codeOf(error);
+    if (code !== undefined) options.onRejected?.(code, undefined);
+    // Bytes of an answer already under way must not be followed by another one.
+    const res = answering.get(socket);
+    const midway = res !== undefined && res.headersSent && !res.writableFinished;
+    if (code === undefined || !socket.writable || midway) socket.destroy();
+    else socket.end(rawAnswer(answerCode(code)), () => socket.destroySoon());
+  });
+
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', (cause) => reject(new IngestError('BAD_CONFIG', `cannot listen on HOST ${host}, PORT ${port}: ${cause.message}`, {}, cause)));
+        server.listen(port, host, () => {
+          const { address, family, port: bound } = server.address() as AddressInfo;
+          const reachable = address === '0.0.0.0' || address === '::' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
+          resolve(`http://${reachable}:${bound}`);
+        });
+      }),
+    close: async (graceMs = 10_000) => {
+      closing = true;
+      if (!server.listening) return;
+      const closed = new Promise<void>((done) => server.close(() => done()));
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** What Node's parser found; undefined when there is nobody left to tell. */
+function codeOf(error: NodeJS.ErrnoException): ErrorCode | undefined {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return 'HEADERS_TOO_LARGE';
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return 'TIMEOUT';
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return undefined;
+    default:
+      return 'BAD_REQUEST';
+  }
+}
+
+function rawAnswer({ status, body }: ErrorAnswer): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
+}
+
+const notFound: RequestListener = (req, res) => {
+  req.resume();
+  const { status, body } = answerCode('NOT_FOUND');
+  res.writeHead(status, { 'content-type': 'application/json' }).end(body);
+};

@@ -1,0 +1,85 @@
+/**
+ * `POST /webhooks/:source`: a bare handler in front of Express, because every webhook goes through here (measured: 4x
+ * faster than `express.raw`). It reads bytes and writes answers; what happens in between is `receive`.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import { IngestError, type ErrorCode } from '../errors.ts';
+import { SOURCE_NAME, type Delivery } from '../event.ts';
+import type { Log } from '../log.ts';
+import type { Receipt } from '../receive.ts';
+import { readBody, respond } from './body.ts';
+import { answerError } from './answer.ts';
+
+export interface WebhookOptions {
+  readonly receive: (delivery: Delivery) => Promise<Receipt>;
+  /** Whether a source of this name is served; asked before a byte of the body is read. */
+  readonly isSource: (name: string) => boolean;
+  /** Default 1 MB. */
+  readonly maxBodyBytes?: number;
+  /** From the headers to the last byte of the body. Default 10,000. */
+  readonly bodyTimeoutMs?: number;
+  /** Default 100; Node would drop the surplus silently. */
+  readonly maxHeaders?: number;
+  /** Called for every delivery that was taken in, and for every one that was not. */
+  readonly onReceived?: (receipt: Receipt, source: string, tookMs: number) => void;
+  readonly onRejected?: (code: ErrorCode, source: string | undefined) => void;
+  readonly log?: Log;
+  readonly now?: () => number;
+}
+
+/** Handles a request for a webhook and returns true, or leaves it alone and returns false. */
+export type WebhookHandler = (req: IncomingMessage, res: ServerResponse) => boolean;
+
+const PREFIX = '/webhooks/';
+
+export function createWebhooks(options: WebhookOptions): WebhookHandler {
+  return (req, res) => {
+    const url = req.url ?? '';
+    if (!url.startsWith(PREFIX)) return false;
+    const query = url.indexOf('?');
+    handle(url.slice(PREFIX.length, query < 0 ? undefined : query), req, res, options).catch((err: unknown) => {
+      options.log?.error({ err }, 'webhook.crashed');
+      res.destroy();
+    });
+    return true;
+  };
+}
+
+async function handle(name: string, req: IncomingMessage, res: ServerResponse, options: WebhookOptions): Promise<void> {
+  const { receive, isSource, maxBodyBytes = 2 ** 20, bodyTimeoutMs = 10_000, now = Date.now } = options;
+  const receivedAtMs = now();
+  const source = SOURCE_NAME.test(name) && isSource(name) ? name : undefined;
+  try {
+    checkHead(req, source, options.maxHeaders ?? 100);
+    const body = await readBody(req, { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs });
+    if (body === undefined) return options.onRejected?.('BAD_REQUEST', source);
+    if (body.length === 0) throw new IngestError('BAD_JSON', 'the body is empty');
+    const receipt = await receive({ source: name, body, headers: plainHeaders(req), receivedAtMs });
+    respond(req, res, receipt.status === 'accepted' ? 202 : 200, {}, JSON.stringify({ id: receipt.id, status: receipt.status }));
+    options.onReceived?.(receipt, name, now() - receivedAtMs);
+  } catch (error) {
+    if (!(error instanceof IngestError)) options.log?.error({ err: error, source: name }, 'webhook.failed');
+    const { status, headers, body } = answerError(error);
+    respond(req, res, status, req.method === 'POST' ? headers : { ...headers, allow: 'POST' }, body);
+    options.onRejected?.(error instanceof IngestError ? error.code : 'UNAVAILABLE', source);
+  }
+}
+
+/** What can be refused before a byte of the body is read. */
+function checkHead(req: IncomingMessage, source: string | undefined, maxHeaders: number): void {
+  if (req.method !== 'POST') throw new IngestError('METHOD_NOT_ALLOWED', 'webhooks are posted');
+  if (source === undefined) throw new IngestError('UNKNOWN_SOURCE', 'no source of this name is configured');
+  if (req.rawHeaders.length > 2 * maxHeaders) throw new IngestError('HEADERS_TOO_LARGE', `more than ${maxHeaders} headers`);
+  const encoding = req.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity') throw new IngestError('UNSUPPORTED_MEDIA_TYPE', 'the body is compressed');
+}
+
+function plainHeaders(req: IncomingMessage): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = {};
+  for (const name in req.headers) {
+    const value = req.headers[name];
+    if (typeof value === 'string') headers[name] = value;
+  }
+  return headers;
+}

@@ -1,0 +1,215 @@
+/** The way out of the queue: group commit, retries for ever, and jobs that outlive their worker. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Queue } from 'bullmq';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { createConsumer, type Consumer, type ConsumerOptions, type Gathered } from '../../../src/queue/consumer.ts';
+import { createInbox, type Inbox } from '../../../src/queue/inbox.ts';
+import { isUnreadable } from '../../../src/queue/job.ts';
+import { connectRedis, waitUntilReady, type Redis } from '../../../src/queue/redis.ts';
+import { jobEvent, jobEvents } from '../../support/events.ts';
+import { startRedis, type RedisServer } from '../../support/redis-server.ts';
+import { freshPrefix } from '../../support/runtime.ts';
+
+let server: RedisServer;
+let redis: Redis;
+let prefix: string;
+let inbox: Inbox;
+const running: { consumer: Consumer; connection: Redis }[] = [];
+
+const start = (handle: ConsumerOptions['handle'], options: Partial<ConsumerOptions> = {}): Consumer => {
+  const connection = connectRedis(server.url, { role: 'worker' });
+  const consumer = createConsumer({ redis: connection, prefix, handle, ...options });
+  running.push({ consumer, connection });
+  consumer.run();
+  return consumer;
+};
+const ids = (jobs: readonly Gathered[]): string[] => jobs.flatMap((job) => job.events.map((row) => (isUnreadable(row) ? `unreadable: ${row.raw}` : row.id)));
+const until = async (holds: () => boolean | Promise<boolean>, withinMs = 15_000): Promise<void> => {
+  for (const end = Date.now() + withinMs; !(await holds()); await sleep(10)) if (Date.now() > end) throw new Error(`not within ${withinMs} ms: ${holds}`);
+};
+const empty = async (): Promise<boolean> => (await inbox.counts()).queued === 0;
+const failed = (): Promise<number> => redis.zcard(`${prefix}:inbox:failed`);
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.close());
+beforeEach(async () => {
+  prefix = freshPrefix();
+  redis = connectRedis(server.url, { role: 'inbox' });
+  await waitUntilReady(redis);
+  inbox = createInbox({ redis, prefix });
+});
+afterEach(async () => {
+  for (const { consumer, connection } of running.splice(0)) {
+    await consumer.close(500);
+    connection.disconnect();
+  }
+  await inbox.close();
+  redis.disconnect();
+});
+
+describe('handing over', () => {
+  it('hands every event over once, and leaves nothing behind', async () => {
+    const seen: string[] = [];
+    start(async (jobs) => void seen.push(...ids(jobs)));
+    await inbox.addAll(jobEvents(0, 500));
+    await until(empty);
+    expect(seen.toSorted()).toEqual(jobEvents(0, 500).map((event) => event.id).toSorted());
+    expect(await redis.keys(`${prefix}:inbox:j*`)).toEqual([]);
+    expect(await redis.exists(`${prefix}:inbox:completed`)).toBe(0);
+  });
+
+  it('handles a lone job at once', async () => {
+    let handledAt = 0;
+    start(async () => void (handledAt = performance.now()));
+    await sleep(300);
+    const addedAt = performance.now();
+    await inbox.add(jobEvent(1));
+    await until(() => handledAt > 0);
+    expect(handledAt - addedAt).toBeLessThan(100);
+  });
+
+  it('gathers while a batch is in flight, up to its limit of events', async () => {
+    const sizes: number[] = [];
+    let release = (): void => {};
+    const first = new Promise<void>((done) => (release = done));
+    start(
+      async (jobs) => {
+        sizes.push(ids(jobs).length);
+        await first;
+      },
+      { maxBatchEvents: 100 },
+    );
+    await inbox.add(jobEvent(0));
+    await until(() => sizes.length === 1);
+    for (let n = 1; n <= 250; n++) await inbox.add(jobEvent(n));
+    release();
+    await until(empty);
+    expect(sizes.slice(0, 3)).toEqual([1, 100, 100]);
+    expect(sizes.length).toBeLessThan(10);
+  });
+
+  it('completes a job only after its batch', async () => {
+    let release = (): void => {};
+    start(() => new Promise((done) => (release = done)));
+    await inbox.add(jobEvent(1));
+    await until(async () => (await redis.llen(`${prefix}:inbox:active`)) === 1);
+    await sleep(100);
+    expect((await inbox.counts()).queued).toBe(1);
+    release();
+    await until(empty);
+  });
+});
+
+describe('when handling fails', () => {
+  it('hands the same batch over again until it does not, and the failed set stays empty', async () => {
+    let attempts = 0;
+    start(async () => {
+      attempts += 1;
+      if (attempts < 4) throw new Error('no database');
+    });
+    await inbox.addAll(jobEvents(0, 10));
+    await until(empty);
+    expect(attempts).toBe(4);
+    expect(await failed()).toBe(0);
+  });
+
+  it('gives jobs back to the queue when it closes in the midst of it', async () => {
+    const broken = start(() => Promise.reject(new Error('no database')));
+    await inbox.addAll(jobEvents(0, 10));
+    await sleep(200);
+    await broken.close();
+    expect((await inbox.counts()).queued).toBe(10);
+    expect(await redis.llen(`${prefix}:inbox:active`)).toBe(0);
+    const seen: string[] = [];
+    start(async (jobs) => void seen.push(...ids(jobs)));
+    await until(empty);
+    expect(seen).toHaveLength(10);
+    expect(await failed()).toBe(0);
+  });
+});
+
+describe('when a worker dies', () => {
+  it('its jobs are taken over within seconds, however often', async () => {
+    await inbox.addAll(jobEvents(0, 30));
+    // A connection cut for good is what the others see of a SIGKILL: locks that nobody renews.
+    for (let death = 0; death < 3; death++) {
+      const connection = connectRedis(server.url, { role: 'worker' });
+      let reached = 0;
+      const handle = (jobs: readonly Gathered[]) => {
+        reached = jobs.length;
+        return new Promise<void>(() => {});
+      };
+      const victim = createConsumer({ redis: connection, prefix, handle, lockMs: 600 });
+      victim.run();
+      await until(() => reached > 0);
+      connection.disconnect();
+      void victim.close(0);
+    }
+    const seen: string[] = [];
+    start(async (jobs) => void seen.push(...ids(jobs)), { lockMs: 600 });
+    const startedAt = Date.now();
+    await until(empty);
+    expect(Date.now() - startedAt).toBeLessThan(10_000);
+    expect(new Set(seen).size).toBe(30);
+    expect(await failed()).toBe(0);
+  });
+});
+
+describe('when Redis goes away', () => {
+  it('goes on by itself when it is back', async () => {
+    const seen = new Set<string>();
+    start(
+      async (jobs) => {
+        for (const id of ids(jobs)) seen.add(id);
+        await sleep(20);
+      },
+      { maxBatchEvents: 50, lockMs: 1_000 },
+    );
+    await inbox.addAll(jobEvents(0, 1_000));
+    await sleep(50);
+    await server.kill();
+    await sleep(300);
+    await server.restart();
+    await waitUntilReady(redis);
+    await inbox.add(jobEvent(5_000));
+    await until(empty, 30_000);
+    expect(seen.size).toBe(1_001);
+    expect(await failed()).toBe(0);
+  });
+});
+
+describe('pausing', () => {
+  it('holds batches back, and loses none', async () => {
+    const seen: string[] = [];
+    const consumer = start(async (jobs) => void seen.push(...ids(jobs)));
+    await sleep(100);
+    await consumer.pause();
+    await inbox.addAll(jobEvents(0, 20));
+    await sleep(300);
+    expect(seen).toEqual([]);
+    await consumer.resume();
+    await until(empty);
+    expect(seen).toHaveLength(20);
+  });
+});
+
+describe('rows that are no events', () => {
+  it('come out with their text, whatever somebody put into the queue', async () => {
+    const queue = new Queue('inbox', { connection: redis, prefix });
+    await queue.add('events', { v: 7, what: 'later' });
+    await queue.add('events', 'text');
+    const broken = await queue.add('events', {});
+    const seen: string[] = [];
+    await redis.hset(`${prefix}:inbox:${broken.id}`, 'data', '{not json');
+    start(async (jobs) => void seen.push(...ids(jobs)));
+    await until(empty);
+    await sleep(50);
+    expect(seen.toSorted()).toEqual(['unreadable: text', 'unreadable: {"v":7,"what":"later"}', 'unreadable: {not json'].toSorted());
+    expect(await failed()).toBe(0);
+    await queue.close();
+  });
+});

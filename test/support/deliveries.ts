@@ -1,0 +1,65 @@
+/** Signed deliveries, as the senders of each source make them. */
+import { createHmac } from 'node:crypto';
+
+import type { Delivery } from '../../src/event.ts';
+import { commerce } from '../../src/model/commerce.ts';
+import { parseSecret, type Secret } from '../../src/secret.ts';
+import type { Source, SourceBuilder } from '../../src/sources/source.ts';
+
+export const SECRET_TEXT = `whsec_${Buffer.from('0123456789abcdef0123456789abcdef').toString('base64')}`;
+export const OTHER_SECRET_TEXT = `whsec_${Buffer.from('another secret of the same length').toString('base64')}`;
+/** 2026-11-21T09:00:00Z */
+export const NOW_MS = 1_795_251_600_000;
+
+export function secret(text = SECRET_TEXT): Secret {
+  const read = parseSecret(text);
+  if ('problem' in read) throw new Error(read.problem);
+  return read;
+}
+
+export function sourceOf(builder: SourceBuilder, name = 'acme', ...secrets: readonly string[]): Source {
+  return builder({ name, model: commerce, secrets: (secrets.length === 0 ? [SECRET_TEXT] : secrets).map((text) => secret(text)) });
+}
+
+export interface Sign {
+  readonly body: string | Buffer;
+  readonly id?: string;
+  readonly atSeconds?: number;
+  readonly secretText?: string;
+  readonly source?: string;
+}
+
+/** Standard Webhooks, or Svix by `family`. */
+export function standardDelivery({ body, id = 'msg_1', atSeconds = NOW_MS / 1000, secretText = SECRET_TEXT, source = 'acme' }: Sign, family = 'webhook'): Delivery {
+  const bytes = Buffer.from(body);
+  const signature = createHmac('sha256', secret(secretText).key).update(`${id}.${atSeconds}.`).update(bytes).digest('base64');
+  return {
+    source,
+    body: bytes,
+    headers: { [`${family}-id`]: id, [`${family}-timestamp`]: String(atSeconds), [`${family}-signature`]: `v1,${signature}`, 'content-type': 'application/json' },
+    receivedAtMs: NOW_MS,
+  };
+}
+
+export function shopifyDelivery({ body, secretText = SECRET_TEXT, source = 'acme' }: Sign, topic = 'orders/create', extra: Readonly<Record<string, string>> = {}): Delivery {
+  const bytes = Buffer.from(body);
+  const signature = createHmac('sha256', secret(secretText).key).update(bytes).digest('base64');
+  return {
+    source,
+    body: bytes,
+    headers: {
+      'x-shopify-topic': topic, 'x-shopify-shop-domain': 'acme.myshopify.com', 'x-shopify-hmac-sha256': signature,
+      'x-shopify-event-id': 'ev-1', 'x-shopify-webhook-id': 'wh-1', 'x-shopify-triggered-at': '2026-11-21T08:59:59.123456789Z', ...extra,
+    },
+    receivedAtMs: NOW_MS,
+  };
+}
+
+/** The delivery with a header set, or taken away. */
+export function withHeader(delivery: Delivery, name: string, value: string | undefined): Delivery {
+  const { [name]: _gone, ...rest } = delivery.headers;
+  return { ...delivery, headers: value === undefined ? rest : { ...rest, [name]: value } };
+}
+
+export const envelope = (over: Readonly<Record<string, unknown>> = {}): string =>
+  JSON.stringify({ id: 'evt_1', type: 'order.paid', occurredAt: '2026-11-21T08:59:00Z', facts: [{ upsert: { node: 'Order', key: { id: '1001' }, set: { status: 'paid', totalMinor: 4200 } } }], ...over });
