@@ -10,7 +10,7 @@ import { IngestError } from '../errors.ts';
 import { tryLock } from './lock.ts';
 import { createNeo4j, type Ports } from './neo4j.ts';
 import { createRedis } from './redis.ts';
-import { runServer, type RunningServer } from './server.ts';
+import { runServer, type LocalServer, type RunningServer } from './server.ts';
 import type { Started, StartOptions } from './runtime.ts';
 
 /** What a kept data directory must remember so that a second start can open it, at the same address if it is free. */
@@ -34,41 +34,39 @@ export async function startLocal(wanted: { neo4j: boolean; redis: boolean }, opt
   if (release === undefined)
     throw new IngestError('NO_RUNTIME', `${dataDir} is in use by another process: stop that one, or name another directory.`);
 
-  const servers: RunningServer<unknown>[] = [];
+  const running: RunningServer<unknown>[] = [];
   const keep = <P>(server: RunningServer<P>): RunningServer<P> => {
-    servers.push(server);
+    running.push(server);
     return server;
   };
   const close = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => (ephemeral ? server.kill() : server.stop())));
+    await Promise.all(running.map((server) => (ephemeral ? server.kill() : server.stop())));
     if (ephemeral) await rm(dataDir, { recursive: true, force: true });
     await release();
   };
 
   const known = ephemeral ? newPasswords() : await recall(dataDir);
-  const startNeo4j = async (): Promise<RunningServer<Ports>> => {
-    const homeDir = join(dataDir, 'neo4j');
-    const server = await createNeo4j({
-      cacheDir,
-      report,
-      homeDir,
-      ephemeral,
-      javaHome,
-      heapMb,
-      pageCacheMb,
-      http,
-      password: known.neo4jPassword,
-    });
-    const preferred = known.bolt === undefined ? undefined : { bolt: known.bolt, http: known.http };
-    return keep(await runServer(server, preferred));
+  const installNeo4j = () => {
+    const { neo4jPassword: password } = known;
+    return createNeo4j({ cacheDir, report, homeDir: join(dataDir, 'neo4j'), ephemeral, javaHome, heapMb, pageCacheMb, http, password });
   };
-  const startRedis = async (): Promise<RunningServer<number>> => {
-    const server = await createRedis({ cacheDir, report, ephemeral, dataDir: join(dataDir, 'redis'), password: known.redisPassword });
-    return keep(await runServer(server, known.redis));
-  };
+  const installRedis = () => createRedis({ cacheDir, report, ephemeral, dataDir: join(dataDir, 'redis'), password: known.redisPassword });
 
+  let servers: { neo4j: LocalServer<Ports> | undefined; redis: LocalServer<number> | undefined };
+  try {
+    // One after the other, since two Mavens at once get into each other's way; the small one first.
+    const redis = wanted.redis ? await installRedis() : undefined;
+    servers = { redis, neo4j: wanted.neo4j ? await installNeo4j() : undefined };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const preferred = known.bolt === undefined ? undefined : { bolt: known.bolt, http: known.http };
   // Both to their end before anything is thrown, so that no server comes up behind the cleaning.
-  const [neo4j, redis] = await Promise.allSettled([wanted.neo4j ? startNeo4j() : undefined, wanted.redis ? startRedis() : undefined]);
+  const [neo4j, redis] = await Promise.allSettled([
+    servers.neo4j && runServer(servers.neo4j, preferred).then(keep),
+    servers.redis && runServer(servers.redis, known.redis).then(keep),
+  ]);
   if (neo4j.status === 'rejected' || redis.status === 'rejected') {
     await close();
     throw neo4j.status === 'rejected' ? neo4j.reason : redis.status === 'rejected' ? redis.reason : undefined;

@@ -72,7 +72,6 @@ async function embedded(options: InstallOptions): Promise<string> {
       fetch: (into) =>
         fetchByMaven('copy', { artifact: `com.github.codemonstur:embedded-redis:${version}` }, into, {
           name: 'redis-server',
-          expected: 1,
           report: options.report,
         }),
       unpack: async (into) => {
