@@ -11,6 +11,7 @@ import { showEvent, type EventDetail, type FactsOf, type Found, type PublicEvent
 import { indexKey } from './loaded.ts';
 import { readTransaction } from './read-transaction.ts';
 import { REGULAR, unpackSegment, type LedgerEntry } from './segment.ts';
+import { rowStart, unpackRow } from './segment-row.ts';
 import type { Tx } from './transact.ts';
 import { IngestError } from '../errors.ts';
 
@@ -43,23 +44,34 @@ const PAGE_TIMEOUT_MS = 10_000;
 /** A page that is not full by then ends where it is: the next one goes on. */
 const PAGE_BUDGET_MS = 2_000;
 const COUNT_TIMEOUT_MS = 300_000;
+/** Segments a round: all that is read of them is parsed, unless an entity is looked for, which the server does. */
 const MAX_SEGMENTS = 16;
+const MAX_SEARCHED = 128;
 const MAX_ROWS = 500;
+/** Most rows are shorter. */
+const ROW_CHARS = 3_000;
 
 const NAMES = [
-  'event-segments', 'event-segments-by-state', 'events-by-state', 'events-parked', 'event-rows', 'segments-by-id', 'one-event', 'waiting-events',
+  'event-segments', 'event-segments-by-state', 'events-by-state', 'events-parked', 'event-rows', 'event-texts', 'segments-by-id', 'one-event', 'waiting-events',
   'count-states', 'count-late', 'count-parked',
 ] as const;
 
 interface SegmentRow {
   id: string;
   appliedAt: bigint;
-  meta: string;
+  /** Null where the server saw that nothing in it matches. */
+  meta: string | null;
 }
 
 interface EventRow {
   state: State | null;
   error: string | null;
+}
+
+interface IndexRow extends EventRow {
+  key: string;
+  segment: string;
+  position: bigint;
 }
 
 /** Some matches, and how far the walk has come: nothing at or after `reached` is left. */
@@ -76,9 +88,10 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
     return result.records.map((record) => record.toObject() as R);
   }
 
-  function walk(tx: Tx, filter: EventFilter, from: Place): AsyncGenerator<Stretch, void> {
+  /** `enough`: how many the reader hopes for. */
+  function walk(tx: Tx, filter: EventFilter, from: Place, enough: number): AsyncGenerator<Stretch, void> {
     const { state } = filter;
-    if (state === 'parked' || (state !== undefined && !REGULAR.has(state))) return walkIndex(tx, filter, from);
+    if (state === 'parked' || (state !== undefined && !REGULAR.has(state))) return walkIndex(tx, filter, from, Math.min(enough, MAX_ROWS));
     return walkSegments(tx, filter, from, state);
   }
 
@@ -90,7 +103,7 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
       mention: filter.entity === undefined ? null : JSON.stringify(filter.entity),
     };
     let reached = from;
-    for (let wanted = 1; ; wanted = Math.min(wanted * 2, MAX_SEGMENTS)) {
+    for (let wanted = 1; ; wanted = Math.min(wanted * 2, summary.mention === null ? MAX_SEGMENTS : MAX_SEARCHED)) {
       // `~` sorts after all that ids are made of: within a segment, that one is asked for too.
       const before = reached.position > 0 ? `${reached.segment}~` : reached.segment;
       const segments = await rows<SegmentRow>(tx, state === undefined ? 'event-segments' : 'event-segments-by-state', { ...summary, before, limit: BigInt(wanted) });
@@ -105,29 +118,37 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
     }
   }
 
-  async function* walkIndex(tx: Tx, filter: EventFilter, from: Place): AsyncGenerator<Stretch, void> {
-    let reached = from;
-    for (;;) {
-      const page = await rows<EventRow & { segment: string; position: bigint }>(tx, filter.state === 'parked' ? 'events-parked' : 'events-by-state', {
-        state: filter.state, segment: reached.segment, position: BigInt(reached.position), limit: BigInt(MAX_ROWS),
-      });
+  async function* walkIndex(tx: Tx, filter: EventFilter, from: Place, limit: number): AsyncGenerator<Stretch, void> {
+    const name = filter.state === 'parked' ? 'events-parked' : 'events-by-state';
+    for (let reached = from; ; ) {
+      const page = await rows<IndexRow>(tx, name, { state: filter.state, segment: reached.segment, position: BigInt(reached.position), limit: BigInt(limit) });
       const last = page.at(-1);
       if (last === undefined) return;
-      const ids = [...new Set(page.map((row) => row.segment))];
-      for (let i = 0; i < ids.length; i += MAX_SEGMENTS) {
-        const segments = await rows<SegmentRow>(tx, 'segments-by-id', { ids: ids.slice(i, i + MAX_SEGMENTS) });
-        const byId = new Map(segments.map((segment) => [segment.id, unpack(segment)]));
-        const mine = page.filter((row) => byId.has(row.segment));
-        const found = mine.flatMap((row) => {
-          const one = byId.get(row.segment)?.[Number(row.position)];
-          return one === undefined || !matchesText(one.entry, filter) ? [] : [withRow(one, row)];
-        });
-        const end = mine.at(-1) ?? last;
-        reached = { segment: end.segment, position: Number(end.position) };
-        yield { found, reached };
-      }
-      if (page.length < MAX_ROWS) return;
+      const entries = await readEntries(tx, page);
+      reached = { segment: last.segment, position: Number(last.position) };
+      yield { found: entries.filter((one) => matchesText(one.entry, filter)), reached };
+      if (page.length < limit) return;
     }
+  }
+
+  async function readEntries(tx: Tx, page: readonly IndexRow[]): Promise<Found[]> {
+    const texts = await rows<{ i: bigint; appliedAt: bigint; rest: string | null }>(tx, 'event-texts', { rows: page.map((row) => [row.segment, rowStart(row.key)]), chars: BigInt(ROW_CHARS) });
+    const found = new Map<IndexRow, Found>();
+    for (const { i, appliedAt, rest } of texts) {
+      const row = page[Number(i)] as IndexRow;
+      const entry = rest === null ? undefined : unpackRow(row.key, rest);
+      if (entry !== undefined) found.set(row, withRow({ segment: row.segment, position: Number(row.position), appliedAtMs: Number(appliedAt), entry, state: entry.state, errorCode: undefined }, row));
+    }
+    // Rows that are longer than most: by their whole segment.
+    const long = page.filter((row) => !found.has(row));
+    for (const segment of long.length === 0 ? [] : await rows<SegmentRow>(tx, 'segments-by-id', { ids: [...new Set(long.map((row) => row.segment))] })) {
+      const all = unpack(segment);
+      for (const row of long) {
+        const one = row.segment === segment.id ? all[Number(row.position)] : undefined;
+        if (one !== undefined) found.set(row, withRow(one, row));
+      }
+    }
+    return page.flatMap((row) => found.get(row) ?? []);
   }
 
   async function withRows(tx: Tx, found: readonly Found[]): Promise<Found[]> {
@@ -147,7 +168,7 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
   return {
     get: (key, factsOf) =>
       readTransaction(bolt, PAGE_TIMEOUT_MS, async (tx) => {
-        const [row] = await rows<EventRow & SegmentRow & { position: bigint; bodies: string }>(tx, 'one-event', { key });
+        const [row] = await rows<EventRow & { position: bigint; appliedAt: bigint; meta: string; bodies: string }>(tx, 'one-event', { key });
         const entry = row === undefined ? undefined : unpackSegment(row.meta, row.bodies)[Number(row.position)];
         if (row === undefined || entry === undefined) return undefined;
         const found = withRow({ segment: '', position: 0, appliedAtMs: Number(row.appliedAt), entry, state: entry.state, errorCode: undefined }, row);
@@ -162,7 +183,7 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
         const deadline = now() + PAGE_BUDGET_MS;
         const found: Found[] = [];
         let next: Place | undefined;
-        for await (const stretch of walk(tx, filter, from)) {
+        for await (const stretch of walk(tx, filter, from, limit + 1)) {
           for (const one of stretch.found) found.push(one);
           if (found.length > limit) {
             next = found[limit - 1];
@@ -184,7 +205,7 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
           return filter.state === undefined ? STATES.reduce((sum, state) => sum + states[state], 0) : states[filter.state];
         }
         let n = 0;
-        for await (const { found } of walk(tx, filter, NEWEST)) n += found.length;
+        for await (const { found } of walk(tx, filter, NEWEST, MAX_ROWS)) n += found.length;
         return n;
       }),
 
@@ -208,6 +229,7 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
 
 /** The entries of a segment by position, as their segment tells them. */
 function unpack({ id, appliedAt, meta }: SegmentRow): Found[] {
+  if (meta === null) return [];
   return unpackSegment(meta, '').map((entry, position) => ({ segment: id, position, appliedAtMs: Number(appliedAt), entry, state: entry.state, errorCode: entry.error?.code }));
 }
 
