@@ -38,7 +38,11 @@ async function serve(redisUrl: string): Promise<void> {
   const inbox = createInbox({ redis, prefix: 'bench' });
   const source = facts()({ name: 'facts', model: commerce, secrets: [secretOf('hmac', KEY)] });
   const sources = new Map([['facts', source]]);
-  const server = createHttpServer({ host: '127.0.0.1', port: 0, webhooks: createWebhooks({ receive: (delivery) => receive(delivery, { sources, inbox }), isSource: (name) => sources.has(name) }) });
+  const server = createHttpServer({
+    host: '127.0.0.1',
+    port: 0,
+    webhooks: createWebhooks({ receive: (delivery) => receive(delivery, { sources, inbox }), isSource: (name) => sources.has(name) }),
+  });
   const url = await server.listen();
   const report = (): void => {
     const { user, system } = process.cpuUsage();
@@ -51,11 +55,23 @@ async function serve(redisUrl: string): Promise<void> {
 
 function request(): string {
   const id = randomBytes(12).toString('hex');
-  const lines = Array.from({ length: 3 }, (_, n) => ({ to: { id: `p${n}` }, key: { line: String(n) }, set: { quantity: n + 1, unitPriceMinor: 2100, title: 'Organic bananas' } }));
+  const lines = Array.from({ length: 3 }, (_, n) => ({
+    to: { id: `p${n}` },
+    key: { line: String(n) },
+    set: { quantity: n + 1, unitPriceMinor: 2100, title: 'Organic bananas' },
+  }));
   const body = JSON.stringify({
-    id, type: 'order.placed', occurredAt: new Date().toISOString(),
+    id,
+    type: 'order.placed',
+    occurredAt: new Date().toISOString(),
     facts: [
-      { upsert: { node: 'Order', key: { id }, set: { status: 'pending', totalMinor: 4200, currency: 'USD', createdAt: new Date().toISOString() } } },
+      {
+        upsert: {
+          node: 'Order',
+          key: { id },
+          set: { status: 'pending', totalMinor: 4200, currency: 'USD', createdAt: new Date().toISOString() },
+        },
+      },
       { link: { relationship: 'PLACED', from: { id: 'c1' }, to: { id } } },
       { replace: { relationship: 'CONTAINS', from: { id }, links: lines } },
     ],
@@ -135,7 +151,9 @@ async function ask(child: ChildProcess): Promise<Report> {
 /** Starts its own Redis and receiver, measures, and stops both. */
 export async function benchReceiver({ requests = 40_000, seconds = 10 } = {}): Promise<Readonly<Record<string, number>>> {
   const server = await startRedis();
-  const jiti = createRequire(import.meta.url).resolve('jiti/package.json').replace('package.json', 'lib/jiti-cli.mjs');
+  const jiti = createRequire(import.meta.url)
+    .resolve('jiti/package.json')
+    .replace('package.json', 'lib/jiti-cli.mjs');
   const child = fork(jiti, [fileURLToPath(import.meta.url), '--serve', server.url]);
   try {
     const [{ url }] = (await once(child, 'message')) as [Report];
@@ -144,7 +162,14 @@ export async function benchReceiver({ requests = 40_000, seconds = 10 } = {}): P
     const { perSecond, failed } = await closedLoop(url, requests);
     const cpuSeconds = (await ask(child)).cpuSeconds - before.cpuSeconds;
     const open = await openLoop(url, seconds);
-    return { requestsPerSecond: perSecond, requestsPerCpuSecond: Math.round(requests / cpuSeconds), ackP50Ms: open.p50, ackP99Ms: open.p99, ackMaxMs: open.max, failed: failed + open.failed };
+    return {
+      requestsPerSecond: perSecond,
+      requestsPerCpuSecond: Math.round(requests / cpuSeconds),
+      ackP50Ms: open.p50,
+      ackP99Ms: open.p99,
+      ackMaxMs: open.max,
+      failed: failed + open.failed,
+    };
   } finally {
     child.disconnect();
     await server.close();
@@ -152,10 +177,18 @@ export async function benchReceiver({ requests = 40_000, seconds = 10 } = {}): P
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { serve: { type: 'string' }, requests: { type: 'string' }, seconds: { type: 'string' }, json: { type: 'boolean' } } });
+  const { values } = parseArgs({
+    options: { serve: { type: 'string' }, requests: { type: 'string' }, seconds: { type: 'string' }, json: { type: 'boolean' } },
+  });
   if (values.serve !== undefined) await serve(values.serve);
   else {
     const result = await benchReceiver({ requests: Number(values.requests ?? 40_000), seconds: Number(values.seconds ?? 10) });
-    process.stdout.write(values.json === true ? `${JSON.stringify(result)}\n` : Object.entries(result).map(([name, value]) => `${name.padEnd(24)}${value}\n`).join(''));
+    process.stdout.write(
+      values.json === true
+        ? `${JSON.stringify(result)}\n`
+        : Object.entries(result)
+            .map(([name, value]) => `${name.padEnd(24)}${value}\n`)
+            .join(''),
+    );
   }
 }

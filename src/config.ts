@@ -43,14 +43,27 @@ const MIN_TOKEN_LENGTH = 32;
 /** Far beyond what Redis should hold; keeps a typing error from switching back-pressure off. */
 const MAX_QUEUED_LIMIT = 1_000_000_000;
 
-const whole = (min: number, max: number) => z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
 const url = (...schemes: readonly string[]) =>
-  z.string().refine((text) => schemes.includes(URL.canParse(text) ? new URL(text).protocol : ''), `must be a URL that begins with ${schemes.map((s) => `${s}//`).join(' or ')}`);
+  z
+    .string()
+    .refine(
+      (text) => schemes.includes(URL.canParse(text) ? new URL(text).protocol : ''),
+      `must be a URL that begins with ${schemes.map((s) => `${s}//`).join(' or ')}`,
+    );
 const tokens = z
   .string()
   .transform((text) => text.split(',').map((token) => token.trim()))
   .refine((all) => all.length <= 2, 'may hold at most two tokens, the old one and the new')
-  .refine((all) => all.every((token) => token.length >= MIN_TOKEN_LENGTH), `must have at least ${MIN_TOKEN_LENGTH} characters a token; try: openssl rand -hex 32`)
+  .refine(
+    (all) => all.every((token) => token.length >= MIN_TOKEN_LENGTH),
+    `must have at least ${MIN_TOKEN_LENGTH} characters a token; try: openssl rand -hex 32`,
+  )
   // Tokens travel in a header, where nothing else survives unchanged.
   .refine((all) => all.every((token) => /^[\x21-\x7e]+$/.test(token)), 'must be printable ASCII without spaces');
 
@@ -65,12 +78,17 @@ const schema = z.object({
   ADMIN_TOKEN: tokens.default([]),
   PRODUCER_TOKEN: tokens.default([]),
   EVENTGRAFT_CONFIG: z.string().optional(),
-  EVENTGRAFT_QUEUE_PREFIX: z.string().regex(/^[A-Za-z0-9_.{}-]{1,64}$/, 'must be 1 to 64 of letters, digits, _ . - and { }').default('eventgraft'),
+  EVENTGRAFT_QUEUE_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_.{}-]{1,64}$/, 'must be 1 to 64 of letters, digits, _ . - and { }')
+    .default('eventgraft'),
   EVENTGRAFT_MAX_QUEUED: whole(1, MAX_QUEUED_LIMIT).default(1_000_000),
   EVENTGRAFT_DURABILITY: z.enum(['always', 'everysec', 'unknown-ok'], 'must be always, everysec or unknown-ok').default('always'),
   EVENTGRAFT_MAX_FUTURE: whole(0, 366 * 86_400).default(600),
   EVENTGRAFT_RUNTIME: z.enum(['local', 'docker'], 'must be local or docker').optional(),
-  EVENTGRAFT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent').default('info'),
+  EVENTGRAFT_LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
+    .default('info'),
 });
 
 /** Those that may be given as a file: what an orchestrator mounts rather than prints. */
@@ -92,9 +110,13 @@ export function loadConfig(env: Environment): Config {
     throw bad(`${String(issue?.path[0])} ${issue?.message ?? 'is not understood'}`);
   }
   const set = read.data;
-  if (set.NEO4J_URI !== undefined && set.NEO4J_PASSWORD === undefined) throw bad('NEO4J_URI is set without NEO4J_PASSWORD; set it, or NEO4J_PASSWORD_FILE');
+  if (set.NEO4J_URI !== undefined && set.NEO4J_PASSWORD === undefined)
+    throw bad('NEO4J_URI is set without NEO4J_PASSWORD; set it, or NEO4J_PASSWORD_FILE');
   return {
-    neo4j: set.NEO4J_URI === undefined ? undefined : { uri: set.NEO4J_URI, username: set.NEO4J_USERNAME, password: set.NEO4J_PASSWORD ?? '', database: set.NEO4J_DATABASE },
+    neo4j:
+      set.NEO4J_URI === undefined
+        ? undefined
+        : { uri: set.NEO4J_URI, username: set.NEO4J_USERNAME, password: set.NEO4J_PASSWORD ?? '', database: set.NEO4J_DATABASE },
     redisUrl: set.REDIS_URL,
     host: set.HOST,
     port: set.PORT,
@@ -125,7 +147,8 @@ function readSecrets(env: Environment, source: string): readonly Secret[] {
   const written = file ?? (text === undefined || text === '' ? [] : text.split(',').map((part) => part.trim()));
   return written.map((one, index) => {
     const secret = parseSecret(one);
-    if ('problem' in secret) throw bad(`${origin}: secret ${index + 1} of ${written.length} ${secret.problem}; write whsec_<base64>, whpk_<base64> or plain text`);
+    if ('problem' in secret)
+      throw bad(`${origin}: secret ${index + 1} of ${written.length} ${secret.problem}; write whsec_<base64>, whpk_<base64> or plain text`);
     return secret;
   });
 }
@@ -140,7 +163,10 @@ function readLines(env: Environment, variable: string): readonly string[] | unde
   } catch (cause) {
     throw new IngestError('BAD_CONFIG', `${variable} names a file that cannot be read; mount it, or unset the variable`, {}, cause);
   }
-  const lines = content.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '');
+  const lines = content
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
   if (lines.length === 0) throw bad(`${variable} names an empty file; write one value a line`);
   return lines;
 }

@@ -74,7 +74,12 @@ function isUserConfig(exported: unknown): exported is UserConfig {
   if (typeof exported !== 'object' || exported === null || !('sources' in exported)) return false;
   const { sources } = exported;
   if (typeof sources !== 'object' || sources === null) return false;
-  if ('model' in exported && exported.model !== undefined && !(typeof exported.model === 'object' && exported.model !== null && 'declaration' in exported.model)) return false;
+  if (
+    'model' in exported &&
+    exported.model !== undefined &&
+    !(typeof exported.model === 'object' && exported.model !== null && 'declaration' in exported.model)
+  )
+    return false;
   return Object.values(sources).every((builder) => typeof builder === 'function');
 }
 
@@ -83,7 +88,10 @@ function build(builders: readonly (readonly [string, SourceBuilder])[], model: M
     builders.map(([name, builder]): [string, Source] => {
       if (!SOURCE_NAME.test(name)) throw bad(`source ${JSON.stringify(name)}: a name is lower-case letters, digits and -, at most 63`);
       // WEBHOOK_SECRET_X_FILE is the file of x; a source x-file would read the same variable.
-      if (name.endsWith('-file')) throw bad(`source ${name}: a name cannot end in -file, since ${secretVariable(name)} names the secrets file of ${name.slice(0, -5)}`);
+      if (name.endsWith('-file'))
+        throw bad(
+          `source ${name}: a name cannot end in -file, since ${secretVariable(name)} names the secrets file of ${name.slice(0, -5)}`,
+        );
       const secrets = config.secretsOf(name);
       if (secrets.length === 0) throw bad(`source ${name} has no secret; set ${secretVariable(name)} or ${secretVariable(name)}_FILE`);
       return [name, builder({ name, secrets, model })];

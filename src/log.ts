@@ -10,12 +10,28 @@ export type Log = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | '
 
 /** Whatever bears one of these names, at the top or one level down, is never printed. */
 const SECRET_NAMES = ['password', 'secret', 'secrets', 'token', 'tokens', 'adminToken', 'producerToken', 'authorization', 'body', 'cookie'];
-const SECRET_HEADERS = ['authorization', 'x-admin-token', 'cookie', 'webhook-signature', 'svix-signature', 'stripe-signature', 'x-shopify-hmac-sha256', 'x-hub-signature-256', 'x-wc-webhook-signature'];
+const SECRET_HEADERS = [
+  'authorization',
+  'x-admin-token',
+  'cookie',
+  'webhook-signature',
+  'svix-signature',
+  'stripe-signature',
+  'x-shopify-hmac-sha256',
+  'x-hub-signature-256',
+  'x-wc-webhook-signature',
+];
 
-const PATHS = [...SECRET_NAMES.flatMap((name) => [name, `*.${name}`]), ...SECRET_HEADERS.flatMap((name) => [`headers["${name}"]`, `*.headers["${name}"]`])];
+const PATHS = [
+  ...SECRET_NAMES.flatMap((name) => [name, `*.${name}`]),
+  ...SECRET_HEADERS.flatMap((name) => [`headers["${name}"]`, `*.headers["${name}"]`]),
+];
 
 /** A log that writes synchronously, so that the last line before a crash is there. `role` is on every line. */
-export function createLog({ level, role }: { readonly level: LogLevel; readonly role?: string }, to: DestinationStream = pino.destination({ fd: 2, sync: true })): Log {
+export function createLog(
+  { level, role }: { readonly level: LogLevel; readonly role?: string },
+  to: DestinationStream = pino.destination({ fd: 2, sync: true }),
+): Log {
   return pino(
     {
       level,

@@ -10,6 +10,8 @@ export interface Receipt {
   /** The event's key. */
   readonly id: string;
   readonly status: 'accepted' | 'duplicate';
+  /** The short id of the secret that matched: tells when a rotation is over. */
+  readonly secretId: string;
 }
 
 export interface Doors {
@@ -25,12 +27,12 @@ export interface Doors {
 export async function receive(delivery: Delivery, { sources, inbox }: Doors): Promise<Receipt> {
   const source = sources.get(delivery.source);
   if (source === undefined) throw new IngestError('UNKNOWN_SOURCE', 'no source of this name is configured');
-  source.verify(delivery);
+  const secretId = source.verify(delivery);
   const body = decodeUtf8(delivery.body);
   const json = parseJson(body);
   const bodyHash = createHash('sha256').update(delivery.body).digest('hex');
   const { id } = source.identify(delivery, json, bodyHash);
   const headers = Object.fromEntries(Object.entries(delivery.headers).filter(([name]) => source.keepHeaders.includes(name)));
   const status = await inbox.add({ source: source.name, id, body, bodyHash, headers, receivedAtMs: delivery.receivedAtMs });
-  return { id: eventKey(source.name, id), status };
+  return { id: eventKey(source.name, id), status, secretId };
 }

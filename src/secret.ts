@@ -32,6 +32,7 @@ function fromBase64(text: string, kind: Secret['kind']): Secret | { readonly pro
   const key = Buffer.from(text, 'base64');
   if (!BASE64.test(text) || key.toString('base64') !== text) return { problem: 'is not padded base64 after its prefix' };
   if (key.length === 0) return { problem: 'is empty after its prefix' };
-  if (kind === 'ed25519' && key.length !== ED25519_KEY_BYTES) return { problem: `is a public key of ${key.length} bytes, not ${ED25519_KEY_BYTES}` };
+  if (kind === 'ed25519' && key.length !== ED25519_KEY_BYTES)
+    return { problem: `is a public key of ${key.length} bytes, not ${ED25519_KEY_BYTES}` };
   return secretOf(kind, key);
 }

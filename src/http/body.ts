@@ -34,7 +34,11 @@ export function readBody(req: IncomingMessage, { maxBytes, timeoutMs }: BodyLimi
       then();
     };
     // `close` without `end` is an abort; an error always comes with a close, and without a listener Node would throw it.
-    req.on('data', onData).on('end', onEnd).on('close', onGone).on('error', () => {});
+    req
+      .on('data', onData)
+      .on('end', onEnd)
+      .on('close', onGone)
+      .on('error', () => {});
   });
 }
 
@@ -42,7 +46,13 @@ export function readBody(req: IncomingMessage, { maxBytes, timeoutMs }: BodyLimi
  * Answers now. Where the request is not read to its end, the connection is closed after the sender had time to read the
  * answer: closing with unread bytes would reset it, and the answer with it.
  */
-export function respond(req: IncomingMessage, res: ServerResponse, status: number, headers: Readonly<Record<string, string>>, body: string): void {
+export function respond(
+  req: IncomingMessage,
+  res: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): void {
   if (res.headersSent || res.destroyed) return;
   const bytes = Buffer.from(body);
   const head = { 'content-type': 'application/json', 'content-length': bytes.length, ...headers };
@@ -67,7 +77,10 @@ function linger(req: IncomingMessage, res: ServerResponse): void {
     size += chunk.length;
     if (size > LINGER_BYTES) finish();
   });
-  req.once('end', finish).once('close', finish).on('error', () => {});
+  req
+    .once('end', finish)
+    .once('close', finish)
+    .on('error', () => {});
   req.resume();
 }
 

@@ -35,7 +35,14 @@ const CHECK_MS = 500;
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { host, port, webhooks, fallback = notFound, headersTimeoutMs = 10_000, requestTimeoutMs = 30_000 } = options;
   const server = createServer(
-    { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, keepAliveTimeout: KEEP_ALIVE_MS, connectionsCheckingInterval: CHECK_MS, noDelay: true },
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CHECK_MS,
+      noDelay: true,
+    },
     (req, res) => {
       if (closing) res.shouldKeepAlive = false;
       answering.set(req.socket, res);
@@ -58,7 +65,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return {
     listen: () =>
       new Promise((resolve, reject) => {
-        server.once('error', (cause) => reject(new IngestError('BAD_CONFIG', `cannot listen on HOST ${host}, PORT ${port}: ${cause.message}`, {}, cause)));
+        server.once('error', (cause) =>
+          reject(new IngestError('BAD_CONFIG', `cannot listen on HOST ${host}, PORT ${port}: ${cause.message}`, {}, cause)),
+        );
         server.listen(port, host, () => {
           const { address, family, port: bound } = server.address() as AddressInfo;
           const reachable = address === '0.0.0.0' || address === '::' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;

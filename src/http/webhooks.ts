@@ -72,7 +72,8 @@ function checkHead(req: IncomingMessage, source: string | undefined, maxHeaders:
   if (source === undefined) throw new IngestError('UNKNOWN_SOURCE', 'no source of this name is configured');
   if (req.rawHeaders.length > 2 * maxHeaders) throw new IngestError('HEADERS_TOO_LARGE', `more than ${maxHeaders} headers`);
   const encoding = req.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity') throw new IngestError('UNSUPPORTED_MEDIA_TYPE', 'the body is compressed');
+  if (encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity')
+    throw new IngestError('UNSUPPORTED_MEDIA_TYPE', 'the body is compressed');
 }
 
 function plainHeaders(req: IncomingMessage): Readonly<Record<string, string>> {

@@ -58,7 +58,16 @@ const UNLIMITED = 2 ** 31 - 1;
 const MIN_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5_000;
 
-export function createConsumer({ redis, prefix, handle, onCompleted, maxBatchEvents = 2_000, maxBatchBytes = 16 * 2 ** 20, lockMs = 5_000, log }: ConsumerOptions): Consumer {
+export function createConsumer({
+  redis,
+  prefix,
+  handle,
+  onCompleted,
+  maxBatchEvents = 2_000,
+  maxBatchBytes = 16 * 2 ** 20,
+  lockMs = 5_000,
+  log,
+}: ConsumerOptions): Consumer {
   const gathered: Held[] = [];
   const held = { jobs: 0, events: 0, bytes: 0 };
   let loop: Promise<void> | undefined;

@@ -61,7 +61,18 @@ export async function enqueue(passengers: readonly Passenger[], room: number, op
   for (const { id, seats } of jobs) {
     const data: JobData = { v: 1, events: seats.map((p) => p.event) };
     await queue.getBackend().addJobToTransaction(multi, new Job(queue, 'events', data, { ...JOB_OPTIONS, jobId: id }, id).asJSON(), id);
-    multi.runCommand('eval', [CONFIRM, 3 + seats.length, keys.queue('wait'), keys.queue('paused'), keys.accepted, ...seats.map((p) => p.mark), id, jobs.length, epoch, MARK_SECONDS]);
+    multi.runCommand('eval', [
+      CONFIRM,
+      3 + seats.length,
+      keys.queue('wait'),
+      keys.queue('paused'),
+      keys.accepted,
+      ...seats.map((p) => p.mark),
+      id,
+      jobs.length,
+      epoch,
+      MARK_SECONDS,
+    ]);
   }
   if (again.length > 0) multi.runCommand('incrby', [keys.duplicate, again.length]);
   if (jobs.length === 0 && again.length === 0) return;
@@ -79,7 +90,11 @@ export async function enqueue(passengers: readonly Passenger[], room: number, op
 }
 
 /** A mark counts only in the epoch in which it was set. */
-async function readMarks(redis: Redis, keys: Keys, passengers: readonly Passenger[]): Promise<{ epoch: string; known: readonly boolean[] }> {
+async function readMarks(
+  redis: Redis,
+  keys: Keys,
+  passengers: readonly Passenger[],
+): Promise<{ epoch: string; known: readonly boolean[] }> {
   const [found, ...marks] = await redis.mget(keys.epoch, ...passengers.map((p) => p.mark));
   if (found !== null && found !== undefined) return { epoch: found, known: marks.map((mark) => mark === found) };
   // Redis lost everything since the start, or never had anything.

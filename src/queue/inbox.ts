@@ -54,11 +54,17 @@ const MAX_WAITING_BYTES = 128 * 2 ** 20;
 const DEPTH_MAX_AGE_MS = 250;
 const RETRY_MS = 40;
 
-export function createInbox({ redis, prefix, maxQueued = 1_000_000, deadlineMs = 3_000, maxJobEvents = 100, maxJobBytes = 2 ** 20, log }: InboxOptions): Inbox {
+export function createInbox({
+  redis,
+  prefix,
+  maxQueued = 1_000_000,
+  deadlineMs = 3_000,
+  maxJobEvents = 100,
+  maxJobBytes = 2 ** 20,
+  log,
+}: InboxOptions): Inbox {
   const keys = keysOf(prefix);
-  // Nobody listens to BullMQ's event stream; it is kept short because every job writes to it.
-  const queue = new Queue(QUEUE, { connection: redis, prefix, streams: { events: { maxLen: 100 } } });
-  queue.on('error', () => {}); // The connection's owner logs; without a listener Node would throw.
+  let queue = openQueue(redis, prefix);
   const waiting: Waiting[] = [];
   let waitingBytes = 0;
   let pumping: Promise<void> | undefined;
@@ -142,6 +148,7 @@ export function createInbox({ redis, prefix, maxQueued = 1_000_000, deadlineMs =
 
   async function fly(flight: readonly Waiting[]): Promise<void> {
     if (redis.status !== 'ready') throw new Error('Redis is away');
+    await prepareQueue();
     if (performance.now() - depthReadAt >= DEPTH_MAX_AGE_MS) {
       depth = await estimateQueued(redis, keys);
       depthReadAt = performance.now();
@@ -149,6 +156,17 @@ export function createInbox({ redis, prefix, maxQueued = 1_000_000, deadlineMs =
     await enqueue(flight, Math.max(0, maxQueued - depth), { redis, queue, keys, maxJobEvents, maxJobBytes });
     depth += flight.length;
     lastSuccess = performance.now();
+  }
+
+  /** BullMQ prepares a queue once and remembers a failure for ever, as when Redis goes away at that very moment. */
+  async function prepareQueue(): Promise<void> {
+    try {
+      await queue.waitUntilReady();
+    } catch (error) {
+      queue.close().catch(() => {});
+      queue = openQueue(redis, prefix);
+      throw error;
+    }
   }
 
   function recover(error: unknown): void {
@@ -179,6 +197,13 @@ export function createInbox({ redis, prefix, maxQueued = 1_000_000, deadlineMs =
       await queue.close();
     },
   };
+}
+
+/** Nobody listens to BullMQ's event stream; it is kept short because every job writes to it. */
+function openQueue(redis: Redis, prefix: string): Queue {
+  const queue = new Queue(QUEUE, { connection: redis, prefix, streams: { events: { maxLen: 100 } } });
+  queue.on('error', () => {}); // The connection's owner logs; without a listener Node would throw.
+  return queue;
 }
 
 function unavailable(message: string): IngestError {

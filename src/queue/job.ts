@@ -53,12 +53,22 @@ function isEvent(row: unknown): row is Event {
   if (typeof row !== 'object' || row === null) return false;
   const { source, id, body, bodyHash, headers, receivedAtMs } = row as Partial<Record<keyof Event, unknown>>;
   return (
-    typeof source === 'string' && SOURCE_NAME.test(source) &&
-    typeof id === 'string' && id.length > 0 && id.length <= 1024 && id.isWellFormed() &&
-    typeof body === 'string' && body.isWellFormed() &&
-    typeof bodyHash === 'string' && /^[0-9a-f]{64}$/.test(bodyHash) &&
-    typeof headers === 'object' && headers !== null && Object.values(headers).every((value) => typeof value === 'string' && value.isWellFormed()) &&
-    typeof receivedAtMs === 'number' && Number.isSafeInteger(receivedAtMs) && receivedAtMs >= 0
+    typeof source === 'string' &&
+    SOURCE_NAME.test(source) &&
+    typeof id === 'string' &&
+    id.length > 0 &&
+    id.length <= 1024 &&
+    id.isWellFormed() &&
+    typeof body === 'string' &&
+    body.isWellFormed() &&
+    typeof bodyHash === 'string' &&
+    /^[0-9a-f]{64}$/.test(bodyHash) &&
+    typeof headers === 'object' &&
+    headers !== null &&
+    Object.values(headers).every((value) => typeof value === 'string' && value.isWellFormed()) &&
+    typeof receivedAtMs === 'number' &&
+    Number.isSafeInteger(receivedAtMs) &&
+    receivedAtMs >= 0
   );
 }
 

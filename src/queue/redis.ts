@@ -24,7 +24,13 @@ const SILENCE_MS = 2_500;
 const CONNECT_TIMEOUT_MS = 2_000;
 
 const ROLES: Readonly<Record<ConnectOptions['role'], Omit<RedisOptions, 'replyMapping'>>> = {
-  inbox: { enableOfflineQueue: false, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false, socketTimeout: SILENCE_MS, retryStrategy: (times) => Math.min(20 * times, 250) },
+  inbox: {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    socketTimeout: SILENCE_MS,
+    retryStrategy: (times) => Math.min(20 * times, 250),
+  },
   worker: { maxRetriesPerRequest: null, retryStrategy: (times) => Math.min(50 * times, 1_000) },
 };
 
@@ -47,7 +53,13 @@ export function connectRedis(url: string, { role, log }: ConnectOptions): Redis 
 export async function waitUntilReady(redis: Redis, timeoutMs = 10_000): Promise<void> {
   if (redis.status === 'ready') return;
   await new Promise<void>((done, fail) => {
-    const timer = setTimeout(() => finish(() => fail(new IngestError('QUEUE_UNAVAILABLE', `Redis did not answer within ${timeoutMs} ms; check REDIS_URL and that it runs`))), timeoutMs);
+    const timer = setTimeout(
+      () =>
+        finish(() =>
+          fail(new IngestError('QUEUE_UNAVAILABLE', `Redis did not answer within ${timeoutMs} ms; check REDIS_URL and that it runs`)),
+        ),
+      timeoutMs,
+    );
     const onReady = () => finish(done);
     const finish = (then: () => void) => {
       clearTimeout(timer);
@@ -78,19 +90,29 @@ export async function checkDurability(redis: Redis, wanted: Durability): Promise
   if (RANK[report.tier] >= NEEDED[wanted]) return report;
   switch (report.tier) {
     case 'unknown':
-      throw notDurable('Redis does not tell whether it writes to disk (CONFIG is forbidden); if its provider promises it, set EVENTGRAFT_DURABILITY=unknown-ok', report);
+      throw notDurable(
+        'Redis does not tell whether it writes to disk (CONFIG is forbidden); if its provider promises it, set EVENTGRAFT_DURABILITY=unknown-ok',
+        report,
+      );
     case 'none':
       throw notDurable('Redis keeps nothing on disk (appendonly no); set appendonly yes and appendfsync always', report);
     case 'everysec':
     case 'always':
-      throw notDurable('Redis writes to disk once a second (appendfsync is not always); set appendfsync always, or accept the loss of a second with EVENTGRAFT_DURABILITY=everysec', report);
+      throw notDurable(
+        'Redis writes to disk once a second (appendfsync is not always); set appendfsync always, or accept the loss of a second with EVENTGRAFT_DURABILITY=everysec',
+        report,
+      );
   }
 }
 
 async function readDurability(redis: Redis): Promise<DurabilityReport> {
   let settings: [string | undefined, string | undefined, string | undefined];
   try {
-    settings = await Promise.all([readSetting(redis, 'appendonly'), readSetting(redis, 'appendfsync'), readSetting(redis, 'maxmemory-policy')]);
+    settings = await Promise.all([
+      readSetting(redis, 'appendonly'),
+      readSetting(redis, 'appendfsync'),
+      readSetting(redis, 'maxmemory-policy'),
+    ]);
   } catch (error) {
     if (!isRefusal(error)) throw new IngestError('QUEUE_UNAVAILABLE', 'Redis could not be asked for its settings', {}, error);
     return { tier: 'unknown', appendonly: undefined, appendfsync: undefined, maxmemoryPolicy: undefined };

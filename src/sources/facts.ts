@@ -33,6 +33,7 @@ export function facts(): SourceBuilder {
 /** The row field `source` is for places where rows of many sources come together; here the path has named it. */
 function readOwn(body: Json): Envelope {
   const envelope = readEnvelope(body);
-  if (envelope.source !== undefined) throw new IngestError('BAD_ENVELOPE', 'source is not a field of a single event: the URL names it', { path: 'source' });
+  if (envelope.source !== undefined)
+    throw new IngestError('BAD_ENVELOPE', 'source is not a field of a single event: the URL names it', { path: 'source' });
   return envelope;
 }

@@ -65,7 +65,8 @@ export function required<T>(value: T | null | undefined, from: Read, name: strin
 /** The time of a fact, or `NO_CLOCK`. */
 export function timeAt(from: Read, name: string): string {
   const time = textAt(from, name);
-  if (time === undefined || time === null || time === '') throw new IngestError('NO_CLOCK', `${at(from, name)}: the event's time is missing`, { path: at(from, name) });
+  if (time === undefined || time === null || time === '')
+    throw new IngestError('NO_CLOCK', `${at(from, name)}: the event's time is missing`, { path: at(from, name) });
   return time;
 }
 

@@ -9,7 +9,20 @@ import type { Json } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { FactOf, Mapped } from '../model/facts.ts';
 import { money } from '../model/money.ts';
-import { amountAt, idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, told, type Read } from './read.ts';
+import {
+  amountAt,
+  idAt,
+  integerAt,
+  listAt,
+  mappingFailed,
+  objectAt,
+  readObject,
+  required,
+  textAt,
+  timeAt,
+  told,
+  type Read,
+} from './read.ts';
 import type { Ignored } from './source.ts';
 
 type CommerceFact = FactOf<typeof commerce>;
@@ -28,13 +41,19 @@ const product: Topic = { gid: 'Product', clock: 'updated_at', facts: productFact
 const fulfillment: Topic = { gid: 'Fulfillment', clock: 'updated_at', facts: fulfillmentFacts };
 
 const TOPICS: ReadonlyMap<string, Topic> = new Map<string, Topic>([
-  ...['create', 'updated', 'paid', 'partially_fulfilled', 'fulfilled', 'cancelled'].map((verb): [string, Topic] => [`orders/${verb}`, order]),
+  ...['create', 'updated', 'paid', 'partially_fulfilled', 'fulfilled', 'cancelled'].map((verb): [string, Topic] => [
+    `orders/${verb}`,
+    order,
+  ]),
   ['orders/delete', { gid: 'Order', clock: 'header', facts: (id) => [{ remove: { node: 'Order', key: { id } } }] }],
   ...['create', 'update', 'enable', 'disable'].map((verb): [string, Topic] => [`customers/${verb}`, customer]),
   ['customers/delete', { gid: 'Customer', clock: 'header', facts: (id) => [{ remove: { node: 'Customer', key: { id } } }] }],
   ['products/create', product],
   ['products/update', product],
-  ['products/delete', { gid: 'Product', clock: 'header', facts: (id) => [{ upsert: { node: 'Product', key: { id }, set: { status: 'deleted' } } }] }],
+  [
+    'products/delete',
+    { gid: 'Product', clock: 'header', facts: (id) => [{ upsert: { node: 'Product', key: { id }, set: { status: 'deleted' } } }] },
+  ],
   ['refunds/create', { gid: 'Refund', clock: 'created_at', facts: refundFacts }],
   ['fulfillments/create', fulfillment],
   ['fulfillments/update', fulfillment],
@@ -55,7 +74,8 @@ export function mapShopify(event: Event, json: Json): Mapped<typeof commerce.dec
 /** The topic is unsigned and the body is not: a captured order must not pass for a customer, nor for a deletion. */
 function checkKind(topic: Topic, body: Read): void {
   const gid = textAt(body, 'admin_graphql_api_id');
-  if (gid !== undefined && gid !== null && !gid.startsWith(`gid://shopify/${topic.gid}/`)) throw mappingFailed('admin_graphql_api_id', `the topic is about a ${topic.gid}`);
+  if (gid !== undefined && gid !== null && !gid.startsWith(`gid://shopify/${topic.gid}/`))
+    throw mappingFailed('admin_graphql_api_id', `the topic is about a ${topic.gid}`);
   if (topic.clock === 'header' && (body.json['updated_at'] !== undefined || body.json['created_at'] !== undefined)) {
     throw mappingFailed('updated_at', 'a deletion carries no times; this body was sent under another topic');
   }
@@ -63,7 +83,8 @@ function checkKind(topic: Topic, body: Read): void {
 
 function triggeredAt(event: Event): string {
   const at = event.headers['x-shopify-triggered-at'];
-  if (at === undefined || at === '') throw new IngestError('NO_CLOCK', 'a deletion has no time but the header X-Shopify-Triggered-At, which is missing');
+  if (at === undefined || at === '')
+    throw new IngestError('NO_CLOCK', 'a deletion has no time but the header X-Shopify-Triggered-At, which is missing');
   return at;
 }
 
@@ -90,10 +111,14 @@ function orderFacts(id: string, body: Read): CommerceFact[] {
     },
   ];
   const buyer = objectAt(body, 'customer');
-  if (buyer !== undefined) facts.push({ link: { relationship: 'PLACED', from: { id: required(idAt(buyer, 'id'), buyer, 'id') }, to: { id } } });
+  if (buyer !== undefined)
+    facts.push({ link: { relationship: 'PLACED', from: { id: required(idAt(buyer, 'id'), buyer, 'id') }, to: { id } } });
   else if (body.json['customer'] === null) facts.push({ clear: { relationship: 'PLACED', owner: { id } } });
   const lines = listAt(body, 'line_items');
-  if (lines !== undefined) facts.push({ replace: { relationship: 'CONTAINS', from: { id }, links: lines.map((line) => lineOf(line, required(currency, body, 'currency'))) } });
+  if (lines !== undefined)
+    facts.push({
+      replace: { relationship: 'CONTAINS', from: { id }, links: lines.map((line) => lineOf(line, required(currency, body, 'currency'))) },
+    });
   return facts;
 }
 
@@ -147,7 +172,8 @@ function customerFacts(id: string, body: Read): CommerceFact[] {
     updatedAt: textAt(body, 'updated_at'),
   });
   const facts: CommerceFact[] = [{ upsert: { node: 'Customer', key: { id }, set } }];
-  if (typeof email === 'string' && email.trim() !== '') facts.push({ link: { relationship: 'HAS_EMAIL', from: { id }, to: { address: email } } });
+  if (typeof email === 'string' && email.trim() !== '')
+    facts.push({ link: { relationship: 'HAS_EMAIL', from: { id }, to: { address: email } } });
   else if (email !== undefined) facts.push({ clear: { relationship: 'HAS_EMAIL', owner: { id } } });
   return facts;
 }

@@ -31,7 +31,8 @@ const TOKEN = /^[\x21-\x7e]{1,128}$/;
 /** Identity: `<shop>/<topic>/<Event-Id>`, else the Webhook-Id in its place, else the body hash. */
 export function shopify(options: ShopifyOptions = {}): SourceBuilder {
   const only = options.shop?.toLowerCase();
-  if (only !== undefined && !SHOP.test(only)) throw new IngestError('BAD_CONFIG', 'shopify: shop must be a domain such as acme.myshopify.com');
+  if (only !== undefined && !SHOP.test(only))
+    throw new IngestError('BAD_CONFIG', 'shopify: shop must be a domain such as acme.myshopify.com');
   return ({ name, secrets, model }) => {
     const live = requireSecrets(name, secrets);
     return {
@@ -46,7 +47,8 @@ export function shopify(options: ShopifyOptions = {}): SourceBuilder {
         if (topic === undefined || shop === undefined) {
           throw new IngestError('NO_IDENTITY', `the header ${topic === undefined ? UNSIGNED.topic : UNSIGNED.shop} is missing`);
         }
-        if (only !== undefined && shop !== only) throw new IngestError('BAD_HEADER', `the header ${UNSIGNED.shop} names another shop than this source is for`);
+        if (only !== undefined && shop !== only)
+          throw new IngestError('BAD_HEADER', `the header ${UNSIGNED.shop} names another shop than this source is for`);
         const id = pinned(delivery, UNSIGNED.eventId, TOKEN) ?? pinned(delivery, UNSIGNED.webhookId, TOKEN) ?? bodyHash;
         return { id: `${shop}/${topic}/${id}` };
       },

@@ -1,7 +1,7 @@
 /**
  * HMAC-SHA256 over the exact bytes, and nothing lenient about it: digests decode strictly or not at all, lengths are
  * compared before contents (`timingSafeEqual` throws otherwise), every live secret is tried, and whatever a request
- * holds, the only thing that comes out is an `IngestError`. Pitfalls and their CVEs: docs/guides/sources.
+ * holds, the only thing that comes out is an `IngestError`. Each of these was somebody's CVE.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
@@ -61,7 +61,10 @@ export function checkStamp(stamp: string | undefined, receivedAtMs: number): str
 /** At least one secret that can sign, or `BAD_CONFIG`: a source without one would have to trust everybody. */
 export function requireSecrets(name: string, secrets: readonly Secret[]): readonly Secret[] {
   if (!secrets.some((secret) => secret.kind === 'hmac' && secret.key.length > 0)) {
-    throw new IngestError('BAD_CONFIG', `source ${name} has no shared secret; set its WEBHOOK_SECRET_… (public keys, whpk_, are not verified yet)`);
+    throw new IngestError(
+      'BAD_CONFIG',
+      `source ${name} has no shared secret; set its WEBHOOK_SECRET_… (public keys, whpk_, are not verified yet)`,
+    );
   }
   return secrets;
 }

@@ -19,7 +19,8 @@ export function deliveryId(delivery: Delivery): string {
   const name = `${familyOf(delivery)}-id`;
   const id = header(delivery, name);
   if (id === undefined) throw new IngestError('NO_IDENTITY', `the header ${name} is missing`);
-  if (!ID.test(id)) throw new IngestError('BAD_HEADER', `the header ${name} must be 1 to 512 printable ASCII characters without spaces, once`);
+  if (!ID.test(id))
+    throw new IngestError('BAD_HEADER', `the header ${name} must be 1 to 512 printable ASCII characters without spaces, once`);
   return id;
 }
 

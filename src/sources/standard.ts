@@ -29,7 +29,8 @@ export function standard(): SourceBuilder {
         const data = isJsonObject(body) ? body['data'] : undefined;
         if (!isJsonObject(body) || !isJsonObject(data) || data['facts'] === undefined) return { type };
         const occurredAt = data['occurredAt'] ?? body['timestamp'];
-        if (occurredAt === undefined || occurredAt === null) throw new IngestError('NO_CLOCK', 'neither data.occurredAt nor timestamp is there', { path: 'timestamp' });
+        if (occurredAt === undefined || occurredAt === null)
+          throw new IngestError('NO_CLOCK', 'neither data.occurredAt nor timestamp is there', { path: 'timestamp' });
         const said = FIELDS.filter((field) => data[field] !== undefined).map((field): [string, Json] => [field, data[field] ?? null]);
         return readEnvelope({ id: event.id, type, occurredAt, ...Object.fromEntries(said) });
       },

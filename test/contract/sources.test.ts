@@ -11,7 +11,18 @@ import { facts } from '../../src/sources/facts.ts';
 import { shopify } from '../../src/sources/shopify.ts';
 import type { SourceBuilder } from '../../src/sources/source.ts';
 import { standard } from '../../src/sources/standard.ts';
-import { envelope, NOW_MS, OTHER_SECRET_TEXT, SECRET_TEXT, secret, shopifyDelivery, sourceOf, standardDelivery, withHeader, type Sign } from '../support/deliveries.ts';
+import {
+  envelope,
+  NOW_MS,
+  OTHER_SECRET_TEXT,
+  SECRET_TEXT,
+  secret,
+  shopifyDelivery,
+  sourceOf,
+  standardDelivery,
+  withHeader,
+  type Sign,
+} from '../support/deliveries.ts';
 
 interface Row {
   readonly builder: SourceBuilder;
@@ -22,11 +33,40 @@ interface Row {
 }
 
 const ROWS: Readonly<Record<string, Row>> = {
-  facts: { builder: facts(), sign: (s) => standardDelivery(s), signature: 'webhook-signature', stamp: 'webhook-timestamp', body: envelope() },
-  'facts over Svix headers': { builder: facts(), sign: (s) => standardDelivery(s, 'svix'), signature: 'svix-signature', stamp: 'svix-timestamp', body: envelope() },
-  standard: { builder: standard(), sign: (s) => standardDelivery(s), signature: 'webhook-signature', stamp: 'webhook-timestamp', body: '{"type":"a","data":{}}' },
-  'standard over Svix headers': { builder: standard(), sign: (s) => standardDelivery(s, 'svix'), signature: 'svix-signature', stamp: 'svix-timestamp', body: '{"type":"a","data":{}}' },
-  shopify: { builder: shopify(), sign: (s) => shopifyDelivery(s), signature: 'x-shopify-hmac-sha256', body: '{"id":1,"updated_at":"2026-11-21T08:59:00Z"}' },
+  facts: {
+    builder: facts(),
+    sign: (s) => standardDelivery(s),
+    signature: 'webhook-signature',
+    stamp: 'webhook-timestamp',
+    body: envelope(),
+  },
+  'facts over Svix headers': {
+    builder: facts(),
+    sign: (s) => standardDelivery(s, 'svix'),
+    signature: 'svix-signature',
+    stamp: 'svix-timestamp',
+    body: envelope(),
+  },
+  standard: {
+    builder: standard(),
+    sign: (s) => standardDelivery(s),
+    signature: 'webhook-signature',
+    stamp: 'webhook-timestamp',
+    body: '{"type":"a","data":{}}',
+  },
+  'standard over Svix headers': {
+    builder: standard(),
+    sign: (s) => standardDelivery(s, 'svix'),
+    signature: 'svix-signature',
+    stamp: 'svix-timestamp',
+    body: '{"type":"a","data":{}}',
+  },
+  shopify: {
+    builder: shopify(),
+    sign: (s) => shopifyDelivery(s),
+    signature: 'x-shopify-hmac-sha256',
+    body: '{"id":1,"updated_at":"2026-11-21T08:59:00Z"}',
+  },
 };
 
 const codeOf = (run: () => unknown): string => {
@@ -68,7 +108,9 @@ describe.each(Object.entries(ROWS))('%s', (_name, { builder, sign, signature, st
   it('verifies bytes, not text: two bodies that decode alike are two bodies', () => {
     const bytes = Buffer.concat([Buffer.from(body), Buffer.from([0xff])]);
     expect(source.verify(sign({ body: bytes }))).toBe(secret().id);
-    expect(codeOf(() => source.verify({ ...sign({ body: bytes }), body: Buffer.concat([Buffer.from(body), Buffer.from('\ufffd')]) }))).toBe('BAD_SIGNATURE');
+    expect(codeOf(() => source.verify({ ...sign({ body: bytes }), body: Buffer.concat([Buffer.from(body), Buffer.from('\ufffd')]) }))).toBe(
+      'BAD_SIGNATURE',
+    );
   });
 
   it.each([
@@ -95,12 +137,18 @@ describe.each(Object.entries(ROWS))('%s', (_name, { builder, sign, signature, st
   it.runIf(stamp !== undefined)('holds the signed time to 300 s both ways', () => {
     const now = NOW_MS / 1000;
     for (const seconds of [now - 300, now, now + 300]) expect(source.verify(sign({ body, atSeconds: seconds }))).toBe(secret().id);
-    for (const seconds of [now - 301, now + 301]) expect(codeOf(() => source.verify(sign({ body, atSeconds: seconds })))).toBe('STALE_SIGNATURE');
+    for (const seconds of [now - 301, now + 301])
+      expect(codeOf(() => source.verify(sign({ body, atSeconds: seconds })))).toBe('STALE_SIGNATURE');
   });
 
-  it.runIf(stamp !== undefined).each(['', '1795251600abc', '01795251600', ' 1795251600', '1795251600.0', '1.8e9', '1795251600, 1795251600', '-795251600'])('refuses the time %j', (text) => {
-    expect(codeOf(() => source.verify(withHeader(good, stamp ?? '', text)))).toBe('BAD_SIGNATURE');
-  });
+  it
+    .runIf(stamp !== undefined)
+    .each(['', '1795251600abc', '01795251600', ' 1795251600', '1795251600.0', '1.8e9', '1795251600, 1795251600', '-795251600'])(
+    'refuses the time %j',
+    (text) => {
+      expect(codeOf(() => source.verify(withHeader(good, stamp ?? '', text)))).toBe('BAD_SIGNATURE');
+    },
+  );
 
   it('is not built without a shared secret', () => {
     expect(codeOf(() => builder({ name: 'acme', model: commerce, secrets: [] }))).toBe('BAD_CONFIG');

@@ -29,14 +29,24 @@ beforeAll(async () => {
   redis = connectRedis(redisServer.url, { role: 'inbox' });
   await waitUntilReady(redis);
   inbox = createInbox({ redis, prefix: 'http', maxQueued: 5_000 });
-  const sources = new Map([sourceOf(facts(), 'facts'), sourceOf(standard(), 'standard'), sourceOf(shopify(), 'shopify')].map((source) => [source.name, source]));
+  const sources = new Map(
+    [sourceOf(facts(), 'facts'), sourceOf(standard(), 'standard'), sourceOf(shopify(), 'shopify')].map((source) => [source.name, source]),
+  );
   const webhooks = createWebhooks({
     receive: (delivery) => receive(delivery, { sources, inbox }),
     isSource: (name) => sources.has(name),
     bodyTimeoutMs: 800,
     onRejected: (code) => rejected.push(code),
   });
-  http = createHttpServer({ host: '127.0.0.1', port: 0, webhooks, headersTimeoutMs: 1_000, requestTimeoutMs: 5_000, onRejected: (code) => rejected.push(code), fallback: (_req, res) => res.writeHead(418).end('mounted') });
+  http = createHttpServer({
+    host: '127.0.0.1',
+    port: 0,
+    webhooks,
+    headersTimeoutMs: 1_000,
+    requestTimeoutMs: 5_000,
+    onRejected: (code) => rejected.push(code),
+    fallback: (_req, res) => res.writeHead(418).end('mounted'),
+  });
   url = await http.listen();
 });
 afterAll(async () => {
@@ -48,7 +58,8 @@ afterAll(async () => {
 
 const nowSeconds = (): number => Math.floor(Date.now() / 1000);
 const signed = (sign: Sign): Record<string, string> => ({ ...standardDelivery({ atSeconds: nowSeconds(), ...sign }).headers });
-const post = (path: string, body: string | Buffer, headers: Record<string, string>): Promise<Response> => fetch(`${url}${path}`, { method: 'POST', body, headers });
+const post = (path: string, body: string | Buffer, headers: Record<string, string>): Promise<Response> =>
+  fetch(`${url}${path}`, { method: 'POST', body, headers });
 const postFacts = (body: string | Buffer, headers = signed({ body })): Promise<Response> => post('/webhooks/facts', body, headers);
 const stored = async (): Promise<number> => (await inbox.counts()).accepted;
 const port = (): number => Number(new URL(url).port);
@@ -73,7 +84,11 @@ describe('taking in', () => {
   it('answers 202 with the key, then 200 for the redelivery', async () => {
     const body = envelope({ id: 'a%~b' });
     const first = await postFacts(body);
-    expect([first.status, first.headers.get('content-type'), await first.json()]).toEqual([202, 'application/json', { id: 'facts:a%25%7Eb', status: 'accepted' }]);
+    expect([first.status, first.headers.get('content-type'), await first.json()]).toEqual([
+      202,
+      'application/json',
+      { id: 'facts:a%25%7Eb', status: 'accepted' },
+    ]);
     const again = await postFacts(body);
     expect([again.status, await again.json()]).toEqual([200, { id: 'facts:a%25%7Eb', status: 'duplicate' }]);
   });
@@ -82,7 +97,8 @@ describe('taking in', () => {
     const body = envelope({ id: 'exact' }).replace('{', '{ \n');
     await postFacts(body, { ...signed({ body, id: 'delivery-9' }), authorization: 'Bearer x' });
     const [job = ''] = await redis.lrange('http:inbox:wait', 0, 0);
-    const [event] = (JSON.parse((await redis.hget(`http:inbox:${job}`, 'data')) ?? '') as { events: { body: string; headers: object }[] }).events;
+    const [event] = (JSON.parse((await redis.hget(`http:inbox:${job}`, 'data')) ?? '') as { events: { body: string; headers: object }[] })
+      .events;
     expect(event?.body).toBe(body);
     expect(Object.keys(event?.headers ?? {}).toSorted()).toEqual(['content-type', 'user-agent', 'webhook-id', 'webhook-timestamp']);
   });
@@ -116,8 +132,16 @@ describe('what is refused, with nothing stored', () => {
     ['no signature', 401, 'BAD_SIGNATURE', () => postFacts(good, {})],
     ['a wrong signature', 401, 'BAD_SIGNATURE', () => postFacts(good, signed({ body: `${good} ` }))],
     ['a stale signature', 401, 'STALE_SIGNATURE', () => postFacts(good, signed({ body: good, atSeconds: nowSeconds() - 400 }))],
-    ['no webhook-id', 400, 'NO_IDENTITY', () => post('/webhooks/standard', good, (({ 'webhook-id': _, ...rest }) => rest)(signed({ body: good }) as Record<string, string> & { 'webhook-id'?: string }))],
-    ['no topic', 400, 'NO_IDENTITY', () => post('/webhooks/shopify', good, { 'x-shopify-hmac-sha256': shopifyDelivery({ body: good }).headers['x-shopify-hmac-sha256'] ?? '' })],
+    ['no webhook-id', 400, 'NO_IDENTITY', () => post('/webhooks/standard', good, { ...signed({ body: good }), 'webhook-id': '' })],
+    [
+      'no topic',
+      400,
+      'NO_IDENTITY',
+      () =>
+        post('/webhooks/shopify', good, {
+          'x-shopify-hmac-sha256': shopifyDelivery({ body: good }).headers['x-shopify-hmac-sha256'] ?? '',
+        }),
+    ],
     ['an unknown source', 404, 'UNKNOWN_SOURCE', () => post('/webhooks/nobody', good, signed({ body: good }))],
     ['an unknown source and no body', 404, 'UNKNOWN_SOURCE', () => post('/webhooks/nobody', '', {})],
     ['a source by a strange name', 404, 'UNKNOWN_SOURCE', () => post('/webhooks/__proto__', good, signed({ body: good }))],
@@ -134,11 +158,31 @@ describe('what is refused, with nothing stored', () => {
     ['__proto__', 400, 'BAD_ENVELOPE', () => postFacts(good.replace('{', '{"__proto__":{"id":"x"},'))],
     ['a list', 400, 'BAD_ENVELOPE', () => postFacts('[]')],
     ['an empty id', 400, 'BAD_ENVELOPE', () => postFacts(envelope({ id: '' }))],
-    ['a key too long', 400, 'BAD_VALUE', () => postFacts(envelope({ facts: [{ upsert: { node: 'Order', key: { id: 'k'.repeat(8_000) } } }] }))],
-    ['a wrong type', 400, 'BAD_VALUE', () => postFacts(envelope({ facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: '1' } } }] }))],
-    ['a compressed body', 415, 'UNSUPPORTED_MEDIA_TYPE', () => postFacts(gzipSync(good), { ...signed({ body: good }), 'content-encoding': 'gzip' })],
+    [
+      'a key too long',
+      400,
+      'BAD_VALUE',
+      () => postFacts(envelope({ facts: [{ upsert: { node: 'Order', key: { id: 'k'.repeat(8_000) } } }] })),
+    ],
+    [
+      'a wrong type',
+      400,
+      'BAD_VALUE',
+      () => postFacts(envelope({ facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: '1' } } }] })),
+    ],
+    [
+      'a compressed body',
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+      () => postFacts(gzipSync(good), { ...signed({ body: good }), 'content-encoding': 'gzip' }),
+    ],
     ['a body over 1 MB', 413, 'BODY_TOO_LARGE', () => postFacts(`"${'x'.repeat(2 ** 20)}"`)],
-    ['too many headers', 431, 'HEADERS_TOO_LARGE', () => postFacts(good, { ...signed({ body: good }), ...Object.fromEntries(Array.from({ length: 120 }, (_, n) => [`x-${n}`, '1'])) })],
+    [
+      'too many headers',
+      431,
+      'HEADERS_TOO_LARGE',
+      () => postFacts(good, { ...signed({ body: good }), ...Object.fromEntries(Array.from({ length: 120 }, (_, n) => [`x-${n}`, '1'])) }),
+    ],
     ['too large headers', 431, 'HEADERS_TOO_LARGE', () => postFacts(good, { ...signed({ body: good }), 'x-large': 'x'.repeat(20_000) })],
   ];
 
@@ -176,14 +220,19 @@ describe('what networks do', () => {
     expect(await raw([head('Transfer-Encoding: chunked'), ...Array.from({ length: 40 }, () => chunk)])).toMatch(/^HTTP\/1.1 413 /);
   });
 
-  it('gives a slow body up with 408', async () => expect(await raw([head('Content-Length: 100'), '{'], { pauseMs: 100 })).toMatch(/^HTTP\/1.1 408 [^]*TIMEOUT/));
-  it('gives slow headers up with 408', async () => expect(await raw(['POST /webhooks/facts HTTP/1.1\r\nHost: x\r\n'])).toMatch(/^HTTP\/1.1 408 /));
-  it('answers what is no HTTP with 400', async () => expect(await raw(['\x16\x03\x01nonsense\r\n\r\n'])).toMatch(/^HTTP\/1.1 400 [^]*BAD_REQUEST/));
+  it('gives a slow body up with 408', async () =>
+    expect(await raw([head('Content-Length: 100'), '{'], { pauseMs: 100 })).toMatch(/^HTTP\/1.1 408 [^]*TIMEOUT/));
+  it('gives slow headers up with 408', async () =>
+    expect(await raw(['POST /webhooks/facts HTTP/1.1\r\nHost: x\r\n'])).toMatch(/^HTTP\/1.1 408 /));
+  it('answers what is no HTTP with 400', async () =>
+    expect(await raw(['\x16\x03\x01nonsense\r\n\r\n'])).toMatch(/^HTTP\/1.1 400 [^]*BAD_REQUEST/));
 
   it('stores nothing of a request that was cut off', async () => {
     const before = await stored();
     const body = envelope({ id: 'cut' });
-    const headers = Object.entries(signed({ body })).map(([name, value]) => `${name}: ${value}`).join('\r\n');
+    const headers = Object.entries(signed({ body }))
+      .map(([name, value]) => `${name}: ${value}`)
+      .join('\r\n');
     const socket = connect(port(), '127.0.0.1');
     await once(socket, 'connect');
     socket.write(`POST /webhooks/facts HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n${headers}\r\n\r\n${body.slice(0, -1)}`);
@@ -202,11 +251,33 @@ describe('what networks do', () => {
   it('survives two thousand bodies of noise', async () => {
     let seed = 42;
     const next = (below: number): number => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) % below;
-    const pieces = ['{', '}', '[', ']', '"', ':', ',', '1e999', '-', '\\u0000', '\\ud800', '\u0000', 'null', '"id"', '"facts"', '\xff', '𝕏', ' '];
+    const pieces = [
+      '{',
+      '}',
+      '[',
+      ']',
+      '"',
+      ':',
+      ',',
+      '1e999',
+      '-',
+      '\\u0000',
+      '\\ud800',
+      '\u0000',
+      'null',
+      '"id"',
+      '"facts"',
+      '\xff',
+      '𝕏',
+      ' ',
+    ];
     for (let round = 0; round < 20; round++) {
       const answers = await Promise.all(
         Array.from({ length: 100 }, async () => {
-          const body = Buffer.from(Array.from({ length: next(30) + 1 }, () => pieces[next(pieces.length)]).join(''), next(2) === 0 ? 'utf8' : 'latin1');
+          const body = Buffer.from(
+            Array.from({ length: next(30) + 1 }, () => pieces[next(pieces.length)]).join(''),
+            next(2) === 0 ? 'utf8' : 'latin1',
+          );
           return (await postFacts(body)).status;
         }),
       );
@@ -222,7 +293,11 @@ describe('when Redis cannot', () => {
     const startedAt = performance.now();
     const answer = await postFacts(body);
     expect(performance.now() - startedAt).toBeLessThan(3_600);
-    expect([answer.status, answer.headers.get('retry-after'), ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([503, '5', 'UNAVAILABLE']);
+    expect([answer.status, answer.headers.get('retry-after'), ((await answer.json()) as { error: { code: string } }).error.code]).toEqual([
+      503,
+      '5',
+      'UNAVAILABLE',
+    ]);
     await redisServer.restart();
     await waitUntilReady(redis);
     expect((await postFacts(body)).status).toBe(202);
@@ -231,10 +306,14 @@ describe('when Redis cannot', () => {
   it('answers 503 OVERLOADED when the queue is full', async () => {
     const small = createInbox({ redis, prefix: 'small', maxQueued: 1 });
     const source = sourceOf(facts(), 'facts');
-    const webhooks = createWebhooks({ receive: (delivery) => receive(delivery, { sources: new Map([['facts', source]]), inbox: small }), isSource: () => true });
+    const webhooks = createWebhooks({
+      receive: (delivery) => receive(delivery, { sources: new Map([['facts', source]]), inbox: small }),
+      isSource: () => true,
+    });
     const server = createHttpServer({ host: '127.0.0.1', port: 0, webhooks });
     const at = await server.listen();
-    const send = (id: string) => fetch(`${at}/webhooks/facts`, { method: 'POST', body: envelope({ id }), headers: signed({ body: envelope({ id }) }) });
+    const send = (id: string) =>
+      fetch(`${at}/webhooks/facts`, { method: 'POST', body: envelope({ id }), headers: signed({ body: envelope({ id }) }) });
     expect((await send('1')).status).toBe(202);
     const full = await send('2');
     expect([full.status, full.headers.get('retry-after')]).toEqual([503, '5']);
@@ -252,7 +331,10 @@ describe('when Redis cannot', () => {
   });
 
   it('lets requests in flight finish when it closes', async () => {
-    const webhooks = createWebhooks({ receive: async () => (await sleep(300), { id: 'x', status: 'accepted' as const }), isSource: () => true });
+    const webhooks = createWebhooks({
+      receive: async () => (await sleep(300), { id: 'x', status: 'accepted' as const, secretId: 's' }),
+      isSource: () => true,
+    });
     const server = createHttpServer({ host: '127.0.0.1', port: 0, webhooks });
     const answer = fetch(`${await server.listen()}/webhooks/x`, { method: 'POST', body: '{}' });
     await sleep(100);

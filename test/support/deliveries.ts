@@ -30,26 +30,43 @@ export interface Sign {
 }
 
 /** Standard Webhooks, or Svix by `family`. */
-export function standardDelivery({ body, id = 'msg_1', atSeconds = NOW_MS / 1000, secretText = SECRET_TEXT, source = 'acme' }: Sign, family = 'webhook'): Delivery {
+export function standardDelivery(
+  { body, id = 'msg_1', atSeconds = NOW_MS / 1000, secretText = SECRET_TEXT, source = 'acme' }: Sign,
+  family = 'webhook',
+): Delivery {
   const bytes = Buffer.from(body);
   const signature = createHmac('sha256', secret(secretText).key).update(`${id}.${atSeconds}.`).update(bytes).digest('base64');
   return {
     source,
     body: bytes,
-    headers: { [`${family}-id`]: id, [`${family}-timestamp`]: String(atSeconds), [`${family}-signature`]: `v1,${signature}`, 'content-type': 'application/json' },
+    headers: {
+      [`${family}-id`]: id,
+      [`${family}-timestamp`]: String(atSeconds),
+      [`${family}-signature`]: `v1,${signature}`,
+      'content-type': 'application/json',
+    },
     receivedAtMs: NOW_MS,
   };
 }
 
-export function shopifyDelivery({ body, secretText = SECRET_TEXT, source = 'acme' }: Sign, topic = 'orders/create', extra: Readonly<Record<string, string>> = {}): Delivery {
+export function shopifyDelivery(
+  { body, secretText = SECRET_TEXT, source = 'acme' }: Sign,
+  topic = 'orders/create',
+  extra: Readonly<Record<string, string>> = {},
+): Delivery {
   const bytes = Buffer.from(body);
   const signature = createHmac('sha256', secret(secretText).key).update(bytes).digest('base64');
   return {
     source,
     body: bytes,
     headers: {
-      'x-shopify-topic': topic, 'x-shopify-shop-domain': 'acme.myshopify.com', 'x-shopify-hmac-sha256': signature,
-      'x-shopify-event-id': 'ev-1', 'x-shopify-webhook-id': 'wh-1', 'x-shopify-triggered-at': '2026-11-21T08:59:59.123456789Z', ...extra,
+      'x-shopify-topic': topic,
+      'x-shopify-shop-domain': 'acme.myshopify.com',
+      'x-shopify-hmac-sha256': signature,
+      'x-shopify-event-id': 'ev-1',
+      'x-shopify-webhook-id': 'wh-1',
+      'x-shopify-triggered-at': '2026-11-21T08:59:59.123456789Z',
+      ...extra,
     },
     receivedAtMs: NOW_MS,
   };
@@ -62,4 +79,10 @@ export function withHeader(delivery: Delivery, name: string, value: string | und
 }
 
 export const envelope = (over: Readonly<Record<string, unknown>> = {}): string =>
-  JSON.stringify({ id: 'evt_1', type: 'order.paid', occurredAt: '2026-11-21T08:59:00Z', facts: [{ upsert: { node: 'Order', key: { id: '1001' }, set: { status: 'paid', totalMinor: 4200 } } }], ...over });
+  JSON.stringify({
+    id: 'evt_1',
+    type: 'order.paid',
+    occurredAt: '2026-11-21T08:59:00Z',
+    facts: [{ upsert: { node: 'Order', key: { id: '1001' }, set: { status: 'paid', totalMinor: 4200 } } }],
+    ...over,
+  });

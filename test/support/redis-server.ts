@@ -24,7 +24,9 @@ export interface RedisServer {
 export async function startRedis(): Promise<RedisServer> {
   const password = randomBytes(12).toString('hex');
   const cacheDir = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'eventgraft');
-  const server = await runServer(await createRedis({ dataDir: mkdtempSync(join(tmpdir(), 'eg-redis-')), password, ephemeral: true, cacheDir, report: () => {} }));
+  const server = await runServer(
+    await createRedis({ dataDir: mkdtempSync(join(tmpdir(), 'eg-redis-')), password, ephemeral: true, cacheDir, report: () => {} }),
+  );
   const url = `redis://:${password}@127.0.0.1:${server.ports}`;
   let pid = await pidOf(url);
   return {

@@ -33,19 +33,57 @@ function failure(env: Environment, then: (config: ReturnType<typeof loadConfig>)
 
 describe('loadConfig', () => {
   it('has a default for everything', () => {
-    expect(loadConfig({})).toMatchObject({ neo4j: undefined, redisUrl: undefined, host: '127.0.0.1', port: 8080, adminTokens: [], producerTokens: [], queuePrefix: 'eventgraft', maxQueued: 1_000_000, durability: 'always', maxFutureSeconds: 600, logLevel: 'info' });
+    expect(loadConfig({})).toMatchObject({
+      neo4j: undefined,
+      redisUrl: undefined,
+      host: '127.0.0.1',
+      port: 8080,
+      adminTokens: [],
+      producerTokens: [],
+      queuePrefix: 'eventgraft',
+      maxQueued: 1_000_000,
+      durability: 'always',
+      maxFutureSeconds: 600,
+      logLevel: 'info',
+    });
   });
 
-  it('takes an empty variable for an unset one', () => expect(loadConfig({ REDIS_URL: '', PORT: '', ADMIN_TOKEN: '' })).toMatchObject({ redisUrl: undefined, port: 8080, adminTokens: [] }));
+  it('takes an empty variable for an unset one', () =>
+    expect(loadConfig({ REDIS_URL: '', PORT: '', ADMIN_TOKEN: '' })).toMatchObject({ redisUrl: undefined, port: 8080, adminTokens: [] }));
 
   it('reads what is set', () => {
-    const env = { NEO4J_URI: 'bolt://h:1', NEO4J_PASSWORD: 'p', REDIS_URL: 'redis://h:2', PORT: '0', ADMIN_TOKEN: `${TOKEN},${'y'.repeat(40)}`, EVENTGRAFT_MAX_QUEUED: '5', EVENTGRAFT_DURABILITY: 'everysec' };
-    expect(loadConfig(env)).toMatchObject({ neo4j: { uri: 'bolt://h:1', username: 'neo4j', password: 'p', database: 'neo4j' }, port: 0, adminTokens: [TOKEN, 'y'.repeat(40)], maxQueued: 5, durability: 'everysec' });
+    const env = {
+      NEO4J_URI: 'bolt://h:1',
+      NEO4J_PASSWORD: 'p',
+      REDIS_URL: 'redis://h:2',
+      PORT: '0',
+      ADMIN_TOKEN: `${TOKEN},${'y'.repeat(40)}`,
+      EVENTGRAFT_MAX_QUEUED: '5',
+      EVENTGRAFT_DURABILITY: 'everysec',
+    };
+    expect(loadConfig(env)).toMatchObject({
+      neo4j: { uri: 'bolt://h:1', username: 'neo4j', password: 'p', database: 'neo4j' },
+      port: 0,
+      adminTokens: [TOKEN, 'y'.repeat(40)],
+      maxQueued: 5,
+      durability: 'everysec',
+    });
   });
 
   it.each([
-    ['PORT', 'eighty'], ['PORT', '65536'], ['PORT', '1e3'], ['REDIS_URL', 'http://secret-value'], ['NEO4J_URI', 'secret-value'], ['ADMIN_TOKEN', 'secret-value'], ['PRODUCER_TOKEN', `${TOKEN},secret-value`],
-    ['ADMIN_TOKEN', `${TOKEN} secret-value`], ['EVENTGRAFT_MAX_QUEUED', '0'], ['EVENTGRAFT_DURABILITY', 'secret-value'], ['EVENTGRAFT_QUEUE_PREFIX', 'secret:value'], ['EVENTGRAFT_MAX_FUTURE', '-1'], ['EVENTGRAFT_RUNTIME', 'podman'],
+    ['PORT', 'eighty'],
+    ['PORT', '65536'],
+    ['PORT', '1e3'],
+    ['REDIS_URL', 'http://secret-value'],
+    ['NEO4J_URI', 'secret-value'],
+    ['ADMIN_TOKEN', 'secret-value'],
+    ['PRODUCER_TOKEN', `${TOKEN},secret-value`],
+    ['ADMIN_TOKEN', `${TOKEN} secret-value`],
+    ['EVENTGRAFT_MAX_QUEUED', '0'],
+    ['EVENTGRAFT_DURABILITY', 'secret-value'],
+    ['EVENTGRAFT_QUEUE_PREFIX', 'secret:value'],
+    ['EVENTGRAFT_MAX_FUTURE', '-1'],
+    ['EVENTGRAFT_RUNTIME', 'podman'],
   ])('names %s when it is wrong, and never its value', (name, value) => {
     const message = failure({ [name]: value });
     expect(message).toContain(name);
@@ -71,10 +109,15 @@ describe('secrets', () => {
     expect(secrets('shpss_é').map((s) => s.key.toString())).toEqual(['shpss_é']);
   });
   it('rotate by comma', () => expect(secrets(`${WHSEC}, old`).map((s) => s.key.toString())).toEqual(['a key', 'old']));
-  it('are public keys after whpk_', () => expect(secrets(`whpk_${Buffer.alloc(32).toString('base64')}`)[0]).toMatchObject({ kind: 'ed25519' }));
+  it('are public keys after whpk_', () =>
+    expect(secrets(`whpk_${Buffer.alloc(32).toString('base64')}`)[0]).toMatchObject({ kind: 'ed25519' }));
   it('come from a file, where a comma is a comma', () => {
     const path = file('secret', `a,b\n${WHSEC}\n`);
-    expect(loadConfig({ WEBHOOK_SECRET_X_FILE: path }).secretsOf('x').map((s) => s.key.toString())).toEqual(['a,b', 'a key']);
+    expect(
+      loadConfig({ WEBHOOK_SECRET_X_FILE: path })
+        .secretsOf('x')
+        .map((s) => s.key.toString()),
+    ).toEqual(['a,b', 'a key']);
   });
   it.each(['whsec_not base64', 'whsec_YQ', 'whsec_====', 'whpk_YQ==', 'a,,b', 'a,'])('are refused as %j', (value) => {
     const message = failure({ WEBHOOK_SECRET_X: value }, (config) => config.secretsOf('x'));
@@ -94,7 +137,10 @@ describe('loadSetup', () => {
 
   it('serves what the config file declares, several of one kind too', async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'eg-user-'));
-    writeFileSync(join(cwd, 'eventgraft.config.ts'), `import { defineConfig, shopify } from 'eventgraft';\nconst a: string = 'acme.myshopify.com';\nexport default defineConfig({ sources: { 'acme-shopify': shopify({ shop: a }), 'other-shopify': shopify() } });\n`);
+    writeFileSync(
+      join(cwd, 'eventgraft.config.ts'),
+      `import { defineConfig, shopify } from 'eventgraft';\nconst a: string = 'acme.myshopify.com';\nexport default defineConfig({ sources: { 'acme-shopify': shopify({ shop: a }), 'other-shopify': shopify() } });\n`,
+    );
     const env = { WEBHOOK_SECRET_ACME_SHOPIFY: 'a', WEBHOOK_SECRET_OTHER_SHOPIFY: 'b', WEBHOOK_SECRET_FACTS: WHSEC };
     const { sources, file: found } = await loadSetup(loadConfig(env), { cwd, library: { defineConfig, shopify } });
     expect([...sources.keys()]).toEqual(['acme-shopify', 'other-shopify']);
@@ -103,8 +149,12 @@ describe('loadSetup', () => {
   });
 
   it.each([
-    ['no sources', 'export default {}'], ['no default', 'export const x = 1'], ['no TypeScript', 'export default {'], ['a bad name', 'export default { sources: { "Bad Name": () => ({}) } }'],
-    ['a name that reads a secrets file', 'export default { sources: { "x-file": () => ({}) } }'], ['no pack', 'export default { sources: { x: 1 } }'],
+    ['no sources', 'export default {}'],
+    ['no default', 'export const x = 1'],
+    ['no TypeScript', 'export default {'],
+    ['a bad name', 'export default { sources: { "Bad Name": () => ({}) } }'],
+    ['a name that reads a secrets file', 'export default { sources: { "x-file": () => ({}) } }'],
+    ['no pack', 'export default { sources: { x: 1 } }'],
   ])('refuses a file with %s', async (_what, text) => {
     const path = file(`config-${Math.random()}.ts`, text);
     await expect(loadSetup(loadConfig({ EVENTGRAFT_CONFIG: path }))).rejects.toMatchObject({ code: 'BAD_CONFIG' });

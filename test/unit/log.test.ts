@@ -11,10 +11,24 @@ function lines(write: (log: ReturnType<typeof createLog>) => void): Record<strin
 
 describe('the log', () => {
   it('is one wide line with the level as a word', () => {
-    expect(lines((log) => log.info({ key: 'a:1', tookMs: 3 }, 'event.accepted'))).toMatchObject([{ level: 'info', role: 'serve', key: 'a:1', tookMs: 3, msg: 'event.accepted' }]);
+    expect(lines((log) => log.info({ key: 'a:1', tookMs: 3 }, 'event.accepted'))).toMatchObject([
+      { level: 'info', role: 'serve', key: 'a:1', tookMs: 3, msg: 'event.accepted' },
+    ]);
   });
   it('hides secrets, signatures and bodies', () => {
-    const text = JSON.stringify(lines((log) => log.info({ password: 'hide-me', neo4j: { password: 'hide-me' }, delivery: { body: 'hide-me', headers: { 'webhook-signature': 'hide-me' } }, headers: { authorization: 'hide-me' } }, 'x.done')));
+    const text = JSON.stringify(
+      lines((log) =>
+        log.info(
+          {
+            password: 'hide-me',
+            neo4j: { password: 'hide-me' },
+            delivery: { body: 'hide-me', headers: { 'webhook-signature': 'hide-me' } },
+            headers: { authorization: 'hide-me' },
+          },
+          'x.done',
+        ),
+      ),
+    );
     expect(text).not.toContain('hide-me');
     expect(text).toContain('[redacted]');
   });

@@ -25,9 +25,11 @@ const start = (handle: ConsumerOptions['handle'], options: Partial<ConsumerOptio
   consumer.run();
   return consumer;
 };
-const ids = (jobs: readonly Gathered[]): string[] => jobs.flatMap((job) => job.events.map((row) => (isUnreadable(row) ? `unreadable: ${row.raw}` : row.id)));
+const ids = (jobs: readonly Gathered[]): string[] =>
+  jobs.flatMap((job) => job.events.map((row) => (isUnreadable(row) ? `unreadable: ${row.raw}` : row.id)));
 const until = async (holds: () => boolean | Promise<boolean>, withinMs = 15_000): Promise<void> => {
-  for (const end = Date.now() + withinMs; !(await holds()); await sleep(10)) if (Date.now() > end) throw new Error(`not within ${withinMs} ms: ${holds}`);
+  for (const end = Date.now() + withinMs; !(await holds()); await sleep(10))
+    if (Date.now() > end) throw new Error(`not within ${withinMs} ms: ${holds.toString()}`);
 };
 const empty = async (): Promise<boolean> => (await inbox.counts()).queued === 0;
 const failed = (): Promise<number> => redis.zcard(`${prefix}:inbox:failed`);
@@ -57,7 +59,11 @@ describe('handing over', () => {
     start(async (jobs) => void seen.push(...ids(jobs)));
     await inbox.addAll(jobEvents(0, 500));
     await until(empty);
-    expect(seen.toSorted()).toEqual(jobEvents(0, 500).map((event) => event.id).toSorted());
+    expect(seen.toSorted()).toEqual(
+      jobEvents(0, 500)
+        .map((event) => event.id)
+        .toSorted(),
+    );
     expect(await redis.keys(`${prefix}:inbox:j*`)).toEqual([]);
     expect(await redis.exists(`${prefix}:inbox:completed`)).toBe(0);
   });

@@ -21,7 +21,11 @@ const open = (options: Partial<InboxOptions> = {}): Inbox => {
   return inbox;
 };
 const jobIds = (): Promise<string[]> => redis.lrange(`${prefix}:inbox:wait`, 0, -1);
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'taken in', (error: { code: string }) => error.code);
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'taken in',
+    (error: { code: string }) => error.code,
+  );
 
 beforeAll(async () => {
   server = await startRedis();
@@ -163,6 +167,18 @@ describe('when Redis goes away', () => {
     expect(await inbox.add(jobEvent(1))).toBe('accepted');
   });
 
+  it('starts before Redis does', async () => {
+    await server.kill();
+    const early = connectRedis(server.url, { role: 'inbox' });
+    const inbox = createInbox({ redis: early, prefix, deadlineMs: 300 });
+    expect(await codeOf(inbox.add(jobEvent(1)))).toBe('UNAVAILABLE');
+    await server.restart();
+    await waitUntilReady(early);
+    expect(await inbox.add(jobEvent(1))).toBe('accepted');
+    await inbox.close();
+    early.disconnect();
+  });
+
   it('says so too when Redis is frozen, and an event that got through after all is known then', async () => {
     const inbox = open({ deadlineMs: 500 });
     await inbox.add(jobEvent(0));
@@ -197,9 +213,15 @@ describe('checkDurability', () => {
     expect(await checkDurability(redis, 'always')).toMatchObject({ tier: 'always' });
     await redis.config('SET', 'appendfsync', 'everysec');
     expect(await checkDurability(redis, 'everysec')).toMatchObject({ tier: 'everysec' });
-    await expect(checkDurability(redis, 'always')).rejects.toMatchObject({ code: 'NOT_DURABLE', message: expect.stringContaining('EVENTGRAFT_DURABILITY=everysec') });
+    await expect(checkDurability(redis, 'always')).rejects.toMatchObject({
+      code: 'NOT_DURABLE',
+      message: expect.stringContaining('EVENTGRAFT_DURABILITY=everysec'),
+    });
     await redis.config('SET', 'appendonly', 'no');
-    await expect(checkDurability(redis, 'everysec')).rejects.toMatchObject({ code: 'NOT_DURABLE', message: expect.stringContaining('appendonly') });
+    await expect(checkDurability(redis, 'everysec')).rejects.toMatchObject({
+      code: 'NOT_DURABLE',
+      message: expect.stringContaining('appendonly'),
+    });
     await redis.config('SET', 'appendonly', 'yes');
     await redis.config('SET', 'appendfsync', 'always');
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
@@ -212,7 +234,9 @@ describe('checkDurability', () => {
     const tenant = connectRedis(server.url.replace(/:\/\/[^@]*@/, '://tenant:pw@'), { role: 'inbox' });
     await waitUntilReady(tenant);
     expect(await checkDurability(tenant, 'unknown-ok')).toMatchObject({ tier: 'unknown' });
-    await expect(checkDurability(tenant, 'always')).rejects.toMatchObject({ message: expect.stringContaining('EVENTGRAFT_DURABILITY=unknown-ok') });
+    await expect(checkDurability(tenant, 'always')).rejects.toMatchObject({
+      message: expect.stringContaining('EVENTGRAFT_DURABILITY=unknown-ok'),
+    });
     tenant.disconnect();
   });
 });

@@ -5,13 +5,25 @@ import { jobEvent } from '../../support/events.ts';
 
 describe('readJob', () => {
   it('reads its own version', () => expect(readJob({ v: 1, events: [jobEvent(1), jobEvent(2)] })).toEqual([jobEvent(1), jobEvent(2)]));
-  it.each([[null], ['text'], [5], [{}], [{ v: 2, events: [] }], [{ v: 1 }], [{ v: 1, events: {} }]])('gives %j out as unreadable, with its text', (data) => {
-    const [row] = readJob(data);
-    expect(row !== undefined && isUnreadable(row) && row.unreadable).toMatch(/job/);
-    expect(row).toMatchObject({ raw: typeof data === 'string' ? data : JSON.stringify(data) });
-  });
+  it.each([[null], ['text'], [5], [{}], [{ v: 2, events: [] }], [{ v: 1 }], [{ v: 1, events: {} }]])(
+    'gives %j out as unreadable, with its text',
+    (data) => {
+      const [row] = readJob(data);
+      expect(row !== undefined && isUnreadable(row) && row.unreadable).toMatch(/job/);
+      expect(row).toMatchObject({ raw: typeof data === 'string' ? data : JSON.stringify(data) });
+    },
+  );
   it.each([
-    ['source', 'Bad Source'], ['id', ''], ['id', '\ud800'], ['body', 5], ['body', '\ud800'], ['bodyHash', 'x'], ['headers', { a: 1 }], ['headers', null], ['receivedAtMs', -1], ['receivedAtMs', '1'],
+    ['source', 'Bad Source'],
+    ['id', ''],
+    ['id', '\ud800'],
+    ['body', 5],
+    ['body', '\ud800'],
+    ['bodyHash', 'x'],
+    ['headers', { a: 1 }],
+    ['headers', null],
+    ['receivedAtMs', -1],
+    ['receivedAtMs', '1'],
   ])('puts a row with a wrong %s in its place, and reads the others', (name, value) => {
     const rows = readJob({ v: 1, events: [jobEvent(1), { ...jobEvent(2), [name]: value }, jobEvent(3)] });
     expect(rows.map(isUnreadable)).toEqual([false, true, false]);

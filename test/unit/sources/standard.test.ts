@@ -15,25 +15,48 @@ describe('standard', () => {
   const map = (body: unknown) => source.map(event(JSON.stringify(body)), parseJson(JSON.stringify(body)));
   const fact = { upsert: { node: 'Order', key: { id: '1' } } };
 
-  it('is identified by webhook-id', () => expect(source.identify(standardDelivery({ body: '{}', id: 'msg_7' }), null, HASH).id).toBe('msg_7'));
+  it('is identified by webhook-id', () =>
+    expect(source.identify(standardDelivery({ body: '{}', id: 'msg_7' }), null, HASH).id).toBe('msg_7'));
   it('requires it', () => {
     const nameless = withHeader(standardDelivery({ body: '{}' }), 'webhook-id', undefined);
     expect(() => source.verify(nameless)).toThrow(expect.objectContaining({ code: 'NO_IDENTITY' }));
   });
   it.each(['a b', 'a, a', '\u00e9', 'a'.repeat(513)])('refuses the id %j', (id) => {
-    expect(() => source.verify(withHeader(standardDelivery({ body: '{}' }), 'webhook-id', id))).toThrow(expect.objectContaining({ code: 'BAD_HEADER' }));
+    expect(() => source.verify(withHeader(standardDelivery({ body: '{}' }), 'webhook-id', id))).toThrow(
+      expect.objectContaining({ code: 'BAD_HEADER' }),
+    );
   });
   it('maps data.facts by the body timestamp', () => {
-    expect(map({ type: 'order.paid', timestamp: '2026-11-21T09:00:00Z', data: { facts: [fact], order: {} } })).toEqual({ id: 'msg_1', type: 'order.paid', occurredAt: '2026-11-21T09:00:00Z', facts: [fact] });
+    expect(map({ type: 'order.paid', timestamp: '2026-11-21T09:00:00Z', data: { facts: [fact], order: {} } })).toEqual({
+      id: 'msg_1',
+      type: 'order.paid',
+      occurredAt: '2026-11-21T09:00:00Z',
+      facts: [fact],
+    });
   });
   it('prefers data.occurredAt, and takes sequence, occurrence and subject beside the facts', () => {
-    const data = { facts: [fact], occurredAt: '2026-11-20T09:00:00Z', sequence: 3, occurrenceId: 'o', subject: { node: 'Order', key: { id: '1' } } };
-    expect(map({ type: 't', timestamp: '2026-11-21T09:00:00Z', data })).toMatchObject({ occurredAt: '2026-11-20T09:00:00Z', sequence: 3, occurrenceId: 'o' });
+    const data = {
+      facts: [fact],
+      occurredAt: '2026-11-20T09:00:00Z',
+      sequence: 3,
+      occurrenceId: 'o',
+      subject: { node: 'Order', key: { id: '1' } },
+    };
+    expect(map({ type: 't', timestamp: '2026-11-21T09:00:00Z', data })).toMatchObject({
+      occurredAt: '2026-11-20T09:00:00Z',
+      sequence: 3,
+      occurrenceId: 'o',
+    });
   });
-  it.each([{}, [], 'x', null, { type: 't' }, { type: 't', data: [] }, { data: { x: 1 } }])('ignores %j', (body) => expect(isIgnored(map(body))).toBe(true));
-  it('has no clock without a time', () => expect(() => map({ type: 't', data: { facts: [fact] } })).toThrow(expect.objectContaining({ code: 'NO_CLOCK' })));
+  it.each([{}, [], 'x', null, { type: 't' }, { type: 't', data: [] }, { data: { x: 1 } }])('ignores %j', (body) =>
+    expect(isIgnored(map(body))).toBe(true),
+  );
+  it('has no clock without a time', () =>
+    expect(() => map({ type: 't', data: { facts: [fact] } })).toThrow(expect.objectContaining({ code: 'NO_CLOCK' })));
   it('says where the facts are wrong', () => {
-    expect(() => map({ type: 't', timestamp: '2026-11-21T09:00:00Z', data: { facts: [{ upsert: { node: 'Order' } }] } })).toThrow(expect.objectContaining({ code: 'BAD_ENVELOPE', context: { path: 'facts[0].upsert.key' } }));
+    expect(() => map({ type: 't', timestamp: '2026-11-21T09:00:00Z', data: { facts: [{ upsert: { node: 'Order' } }] } })).toThrow(
+      expect.objectContaining({ code: 'BAD_ENVELOPE', context: { path: 'facts[0].upsert.key' } }),
+    );
   });
 });
 
@@ -46,8 +69,16 @@ describe('facts', () => {
     ['no id', envelope({ id: undefined }), 'id'],
     ['an empty id', envelope({ id: '' }), 'id'],
     ['an unknown label', envelope({ facts: [{ upsert: { node: 'Ordr', key: { id: '1' } } }] }), 'facts[0].upsert'],
-    ['an unknown property', envelope({ facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { totl: 1 } } }] }), 'facts[0].upsert.set.totl'],
-    ['text for an integer', envelope({ facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: '1' } } }] }), 'facts[0].upsert.set.totalMinor'],
+    [
+      'an unknown property',
+      envelope({ facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { totl: 1 } } }] }),
+      'facts[0].upsert.set.totl',
+    ],
+    [
+      'text for an integer',
+      envelope({ facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: '1' } } }] }),
+      'facts[0].upsert.set.totalMinor',
+    ],
     ['a key too long', envelope({ facts: [{ upsert: { node: 'Order', key: { id: 'x'.repeat(9_000) } } }] }), 'facts[0].upsert'],
     ['a source of its own', envelope({ source: 'acme' }), 'source'],
     ['an unknown field', envelope({ extra: 1 }), 'extra'],
@@ -60,5 +91,6 @@ describe('facts', () => {
       expect((error as { context: { path: string } }).context.path).toContain(path);
     }
   });
-  it('maps to the envelope itself', () => expect(source.map(event(envelope()), parseJson(envelope()))).toMatchObject({ id: 'evt_1', type: 'order.paid' }));
+  it('maps to the envelope itself', () =>
+    expect(source.map(event(envelope()), parseJson(envelope()))).toMatchObject({ id: 'evt_1', type: 'order.paid' }));
 });
