@@ -1,4 +1,4 @@
-// node scripts/ensure.mjs <script> [argument…]
+// node scripts/ensure.mjs [--no-build] <script> [argument…]
 // Runs a script after making sure that what it needs is there: the packages of package-lock.json, and dist built from
 // src. Built-ins only, since on a fresh clone there is nothing else; and in this same process, so that signals, exit
 // code and terminal are the script's own.
@@ -136,14 +136,17 @@ if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1
   say(`Eventgraft needs Node ${OLDEST_NODE.join('.')} or newer; this is ${process.versions.node}.`);
   process.exit(1);
 }
-if (!packagesAreCurrent() || !distIsCurrent()) {
+const given = process.argv.slice(2);
+const wantsBuild = given[0] !== '--no-build';
+const ready = () => packagesAreCurrent() && (!wantsBuild || distIsCurrent());
+if (!ready()) {
   const release = await takeLock();
   if (!packagesAreCurrent()) await installPackages();
-  if (!distIsCurrent()) await build();
+  if (!ready()) await build();
   release();
 }
 
-const [script, ...args] = process.argv.slice(2);
+const [script, ...args] = wantsBuild ? given : given.slice(1);
 if (script !== undefined) {
   const path = resolve(ROOT, script);
   process.argv = [process.argv[0], path, ...args];
