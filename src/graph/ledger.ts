@@ -154,7 +154,7 @@ function rivalKeys(candidates: readonly Candidate[], hashes: ReadonlyMap<string,
 }
 
 function slimRow(entry: LedgerEntry, position: number): unknown[] {
-  return [entry.key, entry.event.bodyHash, entry.subject === undefined ? null : indexKey(entry.subject), BigInt(position)];
+  return [entry.key, entry.event.bodyHash, entry.subject === undefined ? null : indexKey(entry.subject), position];
 }
 
 function exceptional(entry: LedgerEntry): [string, Record<string, unknown>][] {

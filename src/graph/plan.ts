@@ -1,7 +1,7 @@
 /** From what the fold says to what the database must be told: rows for the statements of `cypher/write`. Pure. */
 import { encodeEdge, encodeNode, encodeValues } from '../model/codec.ts';
 import type { Changes } from '../model/fold.ts';
-import { exists, isBlankEdge, isBlankNode, type EdgeState, type NodeState, type Register } from '../model/state.ts';
+import { exists, isBlankEdge, isBlankNode, isSameEdge, isSameNode, type EdgeState, type NodeState, type Register } from '../model/state.ts';
 import type { NodeRef } from '../model/refs.ts';
 import { sameValue, type PropertyType } from '../model/values.ts';
 import { waitingEvents } from '../model/world.ts';
@@ -60,21 +60,17 @@ function planNode(plan: Plan, loaded: Loaded, id: string, node: NodeState): void
   const before = loaded.nodes.get(id);
   const element = loaded.nodeElements.get(id);
   const was = exists(before);
+  const same = before !== undefined && isSameNode(before, node);
   if (exists(node)) {
-    const set = changedProperties(node.ref.shape.properties, was ? before?.properties : undefined, node.properties);
-    const clock = encodeNode(node);
-    if (!was || before === undefined || encodeNode(before) !== clock) set['_clock'] = clock;
-    if (Object.keys(set).length > 0) plan.setNodes.push([element, set]);
+    if (!was || !same) plan.setNodes.push([element, { ...changedProperties(node.ref.shape.properties, was ? before?.properties : undefined, node.properties), _clock: encodeNode(node) }]);
     if (loaded.hiddenNodes.has(id)) plan.unhideNodes.push(indexKey(id));
     return;
   }
   if (element !== undefined && (was || loaded.provisional.has(id))) plan.deleteNodes.push(element);
-  if (!isBlankNode(node)) {
-    const clock = encodeNode(node);
-    if (!loaded.hiddenNodes.has(id) || before === undefined || encodeNode(before) !== clock || changed(before.properties, node.properties)) {
-      plan.hideNodes.push([indexKey(id), clock, encodeValues(node.properties)]);
-    }
-  } else if (loaded.hiddenNodes.has(id)) plan.unhideNodes.push(indexKey(id));
+  const hidden = loaded.hiddenNodes.has(id);
+  if (isBlankNode(node)) {
+    if (hidden) plan.unhideNodes.push(indexKey(id));
+  } else if (!hidden || !same) plan.hideNodes.push([indexKey(id), encodeNode(node), encodeValues(node.properties)]);
 }
 
 function planEdge(plan: Plan, loaded: Loaded, changes: Changes, id: string, edge: EdgeState): void {
@@ -83,10 +79,7 @@ function planEdge(plan: Plan, loaded: Loaded, changes: Changes, id: string, edge
   const visible = edge.linked !== undefined && stands(edge.ref.from, loaded, changes, element) && stands(edge.ref.to, loaded, changes, element);
   const types = edge.ref.shape.properties;
   if (visible && element !== undefined) {
-    const set = changedProperties(types, before?.properties, edge.properties);
-    const clock = encodeEdge(edge);
-    if (before === undefined || encodeEdge(before) !== clock) set['_clock'] = clock;
-    if (Object.keys(set).length > 0) plan.setEdges.push([element, set]);
+    if (before === undefined || !isSameEdge(before, edge)) plan.setEdges.push([element, { ...changedProperties(types, before?.properties, edge.properties), _clock: encodeEdge(edge) }]);
     return;
   }
   if (visible) {
@@ -109,12 +102,11 @@ function planHiddenEdge(plan: Plan, loaded: Loaded, id: string, edge: EdgeState)
     if (hidden) plan.unhideEdges.push(indexKey(id));
     return;
   }
-  const clock = encodeEdge(edge);
   const before = loaded.edges.get(id);
-  if (hidden && before !== undefined && encodeEdge(before) === clock && !changed(before.properties, edge.properties)) return;
+  if (hidden && before !== undefined && isSameEdge(before, edge)) return;
   const { from, to } = edge.ref;
   const events = edge.linked === undefined ? null : [...waitingEvents(edge)];
-  plan.hideEdges.push([indexKey(id), { id, clock, values: encodeValues(edge.properties), from: indexKey(from.id), to: indexKey(to.id), events }]);
+  plan.hideEdges.push([indexKey(id), { id, clock: encodeEdge(edge), values: encodeValues(edge.properties), from: indexKey(from.id), to: indexKey(to.id), events }]);
 }
 
 /** An end that nobody looked for stands if the edge was visible: nothing in this batch takes it away. */
@@ -132,10 +124,4 @@ function changedProperties(types: ReadonlyMap<string, PropertyType>, before: Rea
   }
   if (before !== undefined) for (const [name, { value }] of before) if (value !== null && !after.has(name)) out[name] = null;
   return out;
-}
-
-function changed(before: ReadonlyMap<string, Register>, after: ReadonlyMap<string, Register>): boolean {
-  if (before.size !== after.size) return true;
-  for (const [name, register] of after) if (!sameValue(before.get(name)?.value ?? null, register.value)) return true;
-  return false;
 }

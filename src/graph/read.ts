@@ -38,9 +38,9 @@ export function createReader(model: Model, statements: Statements): Reader {
 
   async function lockNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
     await Promise.all(byLabel(refs).map(async ([shape, nodes]) => {
-      const result = await tx.run<{ i: bigint; element: string; properties: Stored }>(statements.nodes.get(shape.label)?.lock ?? '', { keys: keyRows(nodes) });
+      const result = await tx.run<{ i: number; element: string; properties: Stored }>(statements.nodes.get(shape.label)?.lock ?? '', { keys: keyRows(nodes) });
       for (const record of result.records) {
-        const ref = nodes[Number(record.get('i'))] as NodeRef;
+        const ref = nodes[record.get('i')] as NodeRef;
         const properties = record.get('properties');
         const clock = properties['_clock'];
         loaded.nodeElements.set(ref.id, record.get('element'));
@@ -53,9 +53,9 @@ export function createReader(model: Model, statements: Statements): Reader {
 
   async function touchNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
     await Promise.all(byLabel(refs).map(async ([shape, nodes]) => {
-      const result = await tx.run<{ i: bigint; element: string; clock: string | null }>(statements.nodes.get(shape.label)?.touch ?? '', { keys: keyRows(nodes) });
+      const result = await tx.run<{ i: number; element: string; clock: string | null }>(statements.nodes.get(shape.label)?.touch ?? '', { keys: keyRows(nodes) });
       for (const record of result.records) {
-        const ref = nodes[Number(record.get('i'))] as NodeRef;
+        const ref = nodes[record.get('i')] as NodeRef;
         loaded.nodeElements.set(ref.id, record.get('element'));
         const made = record.get('clock') === MADE_BY_LOCK;
         if (made) loaded.provisional.add(ref.id);
@@ -89,9 +89,9 @@ export function createReader(model: Model, statements: Statements): Reader {
       push(byType, edge.shape, edge);
     }
     await Promise.all([...byType].map(async ([shape, edges]) => {
-      const rows = edges.map((edge, i) => [BigInt(i), loaded.nodeElements.get(edge.from.id), loaded.nodeElements.get(edge.to.id), ...boltKey(edge.key, shape)]);
-      const result = await tx.run<{ i: bigint; element: string; properties: Stored }>(statements.edges.get(shape.type)?.byEnds ?? '', { rows });
-      for (const record of result.records) addVisible(loaded, edges[Number(record.get('i'))] as EdgeRef, record.get('element'), record.get('properties'));
+      const rows = edges.map((edge, i) => [i, loaded.nodeElements.get(edge.from.id), loaded.nodeElements.get(edge.to.id), ...boltKey(edge.key, shape)]);
+      const result = await tx.run<{ i: number; element: string; properties: Stored }>(statements.edges.get(shape.type)?.byEnds ?? '', { rows });
+      for (const record of result.records) addVisible(loaded, edges[record.get('i')] as EdgeRef, record.get('element'), record.get('properties'));
     }));
   }
 
@@ -99,10 +99,10 @@ export function createReader(model: Model, statements: Statements): Reader {
     const byType = new Map<RelationshipShape, NodeRef[]>();
     for (const { shape, owner } of owned.values()) if (!loaded.provisional.has(owner.id)) push(byType, shape, owner);
     await Promise.all([...byType].map(async ([shape, owners]) => {
-      const rows = owners.map((owner, i) => [BigInt(i), loaded.nodeElements.get(owner.id)]);
-      const result = await tx.run<{ i: bigint; element: string; properties: Stored; other: unknown[] }>(statements.edges.get(shape.type)?.[which] ?? '', { rows });
+      const rows = owners.map((owner, i) => [i, loaded.nodeElements.get(owner.id)]);
+      const result = await tx.run<{ i: number; element: string; properties: Stored; other: unknown[] }>(statements.edges.get(shape.type)?.[which] ?? '', { rows });
       for (const record of result.records) {
-        const owner = owners[Number(record.get('i'))] as NodeRef;
+        const owner = owners[record.get('i')] as NodeRef;
         const properties = record.get('properties');
         const ownerIsTo = which === 'bySlot' && shape.owner === 'to';
         const other = refFromKey(ownerIsTo ? shape.from : shape.to, record.get('other'));
@@ -115,10 +115,10 @@ export function createReader(model: Model, statements: Statements): Reader {
   async function readOfRemoved(tx: Tx, loaded: Loaded, removed: ReadonlyMap<string, NodeRef>): Promise<void> {
     const nodes = [...removed.values()].filter((ref) => !loaded.provisional.has(ref.id));
     if (nodes.length === 0) return;
-    const rows = nodes.map((ref, i) => [BigInt(i), loaded.nodeElements.get(ref.id)]);
-    const result = await tx.run<{ i: bigint; type: string; outgoing: boolean; element: string; properties: Stored; other: Stored }>(statements.nodeEdges, { rows });
+    const rows = nodes.map((ref, i) => [i, loaded.nodeElements.get(ref.id)]);
+    const result = await tx.run<{ i: number; type: string; outgoing: boolean; element: string; properties: Stored; other: Stored }>(statements.nodeEdges, { rows });
     for (const record of result.records) {
-      const node = nodes[Number(record.get('i'))] as NodeRef;
+      const node = nodes[record.get('i')] as NodeRef;
       const shape = model.relationships.get(record.get('type'));
       if (shape === undefined) continue;
       const properties = record.get('properties');
@@ -190,7 +190,7 @@ function byLabel(refs: Iterable<NodeRef>): [NodeShape, NodeRef[]][] {
 }
 
 function keyRows(nodes: readonly NodeRef[]): unknown[][] {
-  return nodes.map((ref, i) => [BigInt(i), ...ref.key.map((value, part) => scalarToBolt(ref.shape.key[part]?.type.type ?? 'text', value))]);
+  return nodes.map((ref, i) => [i, ...ref.key.map((value, part) => scalarToBolt(ref.shape.key[part]?.type.type ?? 'text', value))]);
 }
 
 function boltKey(key: readonly Scalar[], shape: RelationshipShape): unknown[] {

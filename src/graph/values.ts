@@ -1,19 +1,22 @@
 /** Canonical values to Bolt values and back. The only place that knows the driver's types. */
-import { DateTime, isDateTime } from 'neo4j-driver';
+import { DateTime, int, isDateTime } from 'neo4j-driver';
 
 import { fromMs } from '../model/instant.ts';
 import type { PropertyType, Scalar, TypeName, Value } from '../model/values.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
 
-/** A bigint packs as INTEGER and a number as FLOAT, which is what the canonical forms mean; instants become ZONED DATETIME in UTC. */
+/** Integers pack as INTEGER and numbers as FLOAT, which is what the canonical forms mean; instants become ZONED DATETIME in UTC. */
 export function toBolt(type: PropertyType, value: Value): unknown {
-  if (typeof value === 'object') return type.type === 'time' ? value.map((item) => scalarToBolt('time', item)) : value;
-  return scalarToBolt(type.type, value as Scalar);
+  return typeof value === 'object' ? value.map((item) => scalarToBolt(type.type, item)) : scalarToBolt(type.type, value as Scalar);
 }
 
 export function scalarToBolt(type: TypeName, value: Scalar): unknown {
-  return type === 'time' ? toDateTime(value as bigint) : value;
+  if (typeof value !== 'bigint') return value;
+  if (type === 'time') return toDateTime(value);
+  // The driver turns a bigint into text and back; a number it takes as it is.
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? int(number) : value;
 }
 
 /** Undefined when the stored value is not of the declared type (somebody else wrote it). */
@@ -44,7 +47,7 @@ export function scalarFromBolt(type: TypeName, stored: unknown): Scalar | undefi
 
 type DateParts = Record<'year' | 'month' | 'day' | 'hour' | 'minute' | 'second' | 'nanosecond', number | bigint> & { timeZoneOffsetSeconds?: number | bigint | null };
 
-function toDateTime(nanos: bigint): DateTime<bigint> {
+function toDateTime(nanos: bigint): DateTime<number> {
   let seconds = nanos / NANOS_PER_SECOND;
   let rest = nanos % NANOS_PER_SECOND;
   if (rest < 0n) {
@@ -52,10 +55,7 @@ function toDateTime(nanos: bigint): DateTime<bigint> {
     rest += NANOS_PER_SECOND;
   }
   const d = new Date(Number(seconds) * 1000);
-  return new DateTime(
-    BigInt(d.getUTCFullYear()), BigInt(d.getUTCMonth() + 1), BigInt(d.getUTCDate()),
-    BigInt(d.getUTCHours()), BigInt(d.getUTCMinutes()), BigInt(d.getUTCSeconds()), rest, 0n,
-  );
+  return new DateTime(d.getUTCFullYear(), d.getUTCMonth() + 1, d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds(), Number(rest), 0);
 }
 
 function fromDateTime(d: DateParts): bigint {

@@ -80,6 +80,21 @@ export function isBlankEdge(edge: EdgeState): boolean {
   return edge.linked === undefined && edge.unlinked === undefined;
 }
 
+/** Whether a fold left a node as it was. Registers are never changed in place, so the same object is the same register. */
+export function isSameNode(a: NodeState, b: NodeState): boolean {
+  return a.asserted === b.asserted && a.removed === b.removed && sameEntries(a.properties, b.properties) && sameEntries(a.slots, b.slots) && sameEntries(a.sets, b.sets);
+}
+
+export function isSameEdge(a: EdgeState, b: EdgeState): boolean {
+  return a.linked === b.linked && a.unlinked === b.unlinked && sameEntries(a.properties, b.properties);
+}
+
+function sameEntries<V>(a: ReadonlyMap<string, V>, b: ReadonlyMap<string, V>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
+}
+
 /** floor(e) = max(X(e), R(from), R(to)); an end that was not looked for cannot matter, since every raise prunes. */
 export function floorOf(edge: EdgeState, from: NodeState | undefined, to: NodeState | undefined): Clock | undefined {
   return later(edge.unlinked, later(from?.removed, to?.removed));

@@ -200,5 +200,10 @@ async function ledgerRows(bolt: Bolt): Promise<number> {
 }
 
 async function wipe(bolt: Bolt): Promise<void> {
-  await bolt.driver.executeQuery('MATCH (n) DETACH DELETE n', {}, { database: bolt.database });
+  const session = bolt.driver.session({ database: bolt.database });
+  try {
+    await session.run('MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS');
+  } finally {
+    await session.close();
+  }
 }

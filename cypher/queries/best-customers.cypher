@@ -1,0 +1,12 @@
+// Best customers: who bought for the most money, by currency. Cancelled orders do not count.
+// $currency text = null: only this currency
+// $source text = null: only this source
+// $limit integer = 10: at most so many rows
+// columns: source, customer, email, currency, orders, revenueMinor
+MATCH (c:Customer)-[:PLACED]->(o:Order)
+WHERE o.totalMinor IS NOT NULL AND coalesce(o.status, '') <> 'cancelled'
+  AND ($currency IS NULL OR o.currency = $currency) AND ($source IS NULL OR c.source = $source)
+WITH c, o.currency AS currency, count(o) AS orders, sum(o.totalMinor) AS revenueMinor
+ORDER BY revenueMinor DESC, c.source, c.id
+LIMIT $limit
+RETURN c.source AS source, c.id AS customer, c.email AS email, currency, orders, revenueMinor
