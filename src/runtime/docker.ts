@@ -31,7 +31,7 @@ export async function startDocker(wanted: { neo4j: boolean; redis: boolean }, op
     const cause: unknown = neo4j.status === 'rejected' ? neo4j.reason : redis.status === 'rejected' ? redis.reason : undefined;
     throw new IngestError(
       'NO_RUNTIME',
-      `the containers did not start: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `The containers did not start: ${cause instanceof Error ? cause.message : String(cause)}`,
       {},
       cause,
     );
@@ -48,12 +48,12 @@ async function load(): Promise<Containers> {
   try {
     lib = await import('testcontainers');
   } catch (cause) {
-    throw new IngestError('NO_RUNTIME', 'the npm package testcontainers is not installed.', {}, cause);
+    throw new IngestError('NO_RUNTIME', 'The npm package testcontainers is not installed.', {}, cause);
   }
   try {
     await lib.getContainerRuntimeClient();
   } catch (cause) {
-    throw new IngestError('NO_RUNTIME', 'no Docker daemon answers.', {}, cause);
+    throw new IngestError('NO_RUNTIME', 'No Docker daemon answers.', {}, cause);
   }
   return lib;
 }

@@ -21,10 +21,7 @@ export async function findJava(javaHome?: string): Promise<string> {
   }
   const found =
     seen.length === 0 ? 'Java was not found' : `Java ${[...new Set(seen)].join(' and ')} was found, but Neo4j 5.26 needs 17 or 21`;
-  throw new IngestError(
-    'NO_RUNTIME',
-    `${found}: install Java 17 or 21 (or point JAVA_HOME at one), set NEO4J_URI and REDIS_URL, or start Docker.`,
-  );
+  throw new IngestError('NO_RUNTIME', `${found}; JAVA_HOME may point at one.`);
 }
 
 async function installedJavas(): Promise<string[]> {

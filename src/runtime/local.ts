@@ -32,7 +32,7 @@ export async function startLocal(wanted: { neo4j: boolean; redis: boolean }, opt
   // A fresh directory is nobody else's, and must hold nothing but what the servers' own supervisors remove.
   const release = ephemeral ? async () => {} : await tryLock(join(dataDir, 'lock'));
   if (release === undefined)
-    throw new IngestError('NO_RUNTIME', `${dataDir} is in use by another process: stop that one, or name another directory.`);
+    throw new IngestError('BAD_CONFIG', `${dataDir} is in use by another process: stop that one, or name another directory.`);
 
   const running: RunningServer<unknown>[] = [];
   const keep = <P>(server: RunningServer<P>): RunningServer<P> => {

@@ -28,10 +28,7 @@ export async function fetchByMaven(
   what: { name: string; report: (line: string) => void },
 ): Promise<void> {
   if ((await answerOf('mvn', ['--version'])) === undefined) {
-    throw new IngestError(
-      'NO_RUNTIME',
-      `Maven (mvn) is not on the PATH, and ${what.name} is fetched with it once: install Maven, set NEO4J_URI and REDIS_URL, or start Docker.`,
-    );
+    throw new IngestError('NO_RUNTIME', `Maven (mvn) is not on the PATH, and ${what.name} is fetched with it once.`);
   }
   const args = [
     '-B',

@@ -56,10 +56,7 @@ async function embedded(options: InstallOptions): Promise<string> {
   const platform = `${process.platform}-${process.arch}`;
   const entry = BINARIES[platform];
   if (entry === undefined) {
-    throw new IngestError(
-      'NO_RUNTIME',
-      `No redis-server can be fetched for ${platform}: put redis-server 6.2 or newer on the PATH, set REDIS_URL, or start Docker.`,
-    );
+    throw new IngestError('NO_RUNTIME', `No redis-server can be fetched for ${platform}: put redis-server 6.2 or newer on the PATH.`);
   }
   const manifest = readFileSync(shipped('redis.sha256'), 'utf8');
   const jar = manifest.trim().slice(66);
@@ -85,10 +82,7 @@ async function embedded(options: InstallOptions): Promise<string> {
   const binary = join(dir, 'redis-server');
   // It is linked against OpenSSL 3, which an old or very small system may lack.
   if ((await answerOf(binary, ['--version'])) === undefined) {
-    throw new IngestError(
-      'NO_RUNTIME',
-      'The fetched redis-server does not run on this system: put redis-server 6.2 or newer on the PATH, set REDIS_URL, or start Docker.',
-    );
+    throw new IngestError('NO_RUNTIME', 'The fetched redis-server does not run on this system: put redis-server 6.2 or newer on the PATH.');
   }
   return binary;
 }

@@ -76,6 +76,7 @@ export interface StartOptions {
   readonly report: (line: string) => void;
 }
 
+const NAMES = { local: 'Local', docker: 'Docker' } as const;
 const NOTHING: Started = { neo4j: undefined, redis: undefined, close: async () => {} };
 
 /** Both databases, ready to be used. They end with this process, however it ends. Throws NO_RUNTIME. */
@@ -121,19 +122,22 @@ async function startMissing(
   };
   const ways = { local: startLocal, docker: startDocker } as const;
   const reasons: string[] = [];
+  const causes: IngestError[] = [];
   for (const kind of options.kind === undefined ? (['local', 'docker'] as const) : [options.kind]) {
     try {
       return { kind, started: await ways[kind](wanted, settings) };
     } catch (error) {
-      if (!(error instanceof IngestError)) throw error;
-      if (options.kind !== undefined) throw error;
-      reasons.push(error.message);
+      if (!(error instanceof IngestError && error.code === 'NO_RUNTIME')) throw error;
+      reasons.push(`${NAMES[kind]}: ${error.message}`);
+      causes.push(error);
     }
   }
   const missing = [...(wanted.neo4j ? ['NEO4J_URI'] : []), ...(wanted.redis ? ['REDIS_URL'] : [])].join(' and ');
   throw new IngestError(
     'NO_RUNTIME',
-    `No databases: set ${missing}, or have Java 17 or 21 and Maven, or a running Docker. Local: ${reasons.join(' Docker: ')}`,
+    `${reasons.join(' ')} Set ${missing}, or have Java 17 or 21 and Maven, or start Docker.`,
+    {},
+    causes.length === 1 ? causes[0] : new AggregateError(causes),
   );
 }
 
