@@ -1,21 +1,28 @@
 /** The composition root: builds in order, stops in reverse. What a process is made of stands here and nowhere else. */
-import type { RequestListener } from 'node:http';
+import { readFileSync } from 'node:fs';
 
 import type { Config } from './config.ts';
 import { IngestError } from './errors.ts';
+import { createFactsOf } from './facts-of.ts';
 import { createBolt, type Bolt, type GraphAddress } from './graph/driver.ts';
-import { adoptEpoch } from './graph/meta.ts';
+import { createEventReader, type EventReader } from './graph/events.ts';
+import { adoptEpoch, readMeta } from './graph/meta.ts';
 import { requireSchema } from './graph/schema.ts';
 import { createGraphStore } from './graph/store.ts';
+import { createApp } from './http/app.ts';
+import { createHealth, type Probes } from './http/health.ts';
 import { createHttpServer } from './http/server.ts';
 import { createWebhooks } from './http/webhooks.ts';
 import type { Setup } from './load-config.ts';
 import type { Log } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { createConsumer } from './queue/consumer.ts';
 import { createInbox, type Inbox } from './queue/inbox.ts';
 import { checkDurability, connectRedis, readEpoch, waitUntilReady, type DurabilityReport, type Redis } from './queue/redis.ts';
 import { receive } from './receive.ts';
-import { createWorker } from './worker.ts';
+import { createWorker, type Worker } from './worker.ts';
+
+const { version: VERSION } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
 
 export type Role = 'serve' | 'work';
 
@@ -66,27 +73,47 @@ async function build(options: ServiceOptions, { closers }: Parts): Promise<strin
 
   const bolt = neo4j === undefined ? undefined : createBolt(neo4j);
   if (bolt !== undefined) closers.push(() => bolt.close());
-  if (roles.includes('work')) await startWork(options, closers, redis, bolt);
+  const metrics = createMetrics();
+  closers.push(() => metrics.close());
+  const worker = roles.includes('work') ? await startWork(options, closers, { redis, bolt, metrics }) : undefined;
 
   const inbox = createInbox({ redis, prefix: config.queuePrefix, maxQueued: config.maxQueued, log });
   closers.push(() => inbox.close());
-  return listen(options, closers, { inbox, redis, bolt, durability });
+  return listen(options, closers, { inbox, redis, bolt, durability, metrics, worker });
 }
 
-async function startWork({ config, setup, redisUrl, log }: ServiceOptions, closers: Parts['closers'], redis: Redis, bolt: Bolt | undefined): Promise<void> {
+interface WorkStores {
+  readonly redis: Redis;
+  readonly bolt: Bolt | undefined;
+  readonly metrics: Metrics;
+}
+
+async function startWork({ config, setup, redisUrl, log }: ServiceOptions, closers: Parts['closers'], { redis, bolt, metrics }: WorkStores): Promise<Worker> {
   if (bolt === undefined) throw new IngestError('BAD_CONFIG', 'work needs NEO4J_URI and NEO4J_PASSWORD: the graph that events go into');
   await requireSchema(bolt, setup.model);
   const epoch = await adoptEpoch(bolt, await readEpoch(redis, config.queuePrefix));
   if (!epoch.agrees) {
     log.error({ lastAppliedAt: epoch.lastAppliedAt, advice: 'Redis lost its data, or the graph was restored from a backup. Backfill from lastAppliedAt.' }, 'epoch.changed');
   }
-  const graph = createGraphStore(bolt, setup.model, { onRetry: (error, attempt) => log.debug({ code: error.code, attempt }, 'transaction.retried') });
+  const graph = createGraphStore(bolt, setup.model, {
+    onRetry(error, attempt) {
+      metrics.retried(error.code);
+      log.debug({ code: error.code, attempt }, 'transaction.retried');
+    },
+  });
   const worker = createWorker(graph, {
     sources: setup.sources,
     maxFutureMs: config.maxFutureSeconds * 1_000,
     report: {
-      applied: ({ outcomes, ...batch }) => log.info({ ...batch, ...tally(outcomes) }, 'batch.applied'),
-      waiting: (error, attempt, delayMs) => log.warn({ err: error, attempt, delayMs: Math.round(delayMs) }, 'graph.lost'),
+      applied(batch) {
+        metrics.batchApplied(batch);
+        const { outcomes, ...rest } = batch;
+        log.info({ ...rest, ...tally(outcomes) }, 'batch.applied');
+      },
+      waiting(error, attempt, delayMs) {
+        metrics.retried(error.code);
+        log.warn({ err: error, attempt, delayMs: Math.round(delayMs) }, 'graph.lost');
+      },
       resumed: (outageMs) => log.info({ outageMs }, 'graph.found'),
       released: (outcomes) => log.info(tally(outcomes), 'quarantine.released'),
     },
@@ -101,6 +128,7 @@ async function startWork({ config, setup, redisUrl, log }: ServiceOptions, close
   });
   worker.start();
   consumer.run();
+  return worker;
 }
 
 interface Stores {
@@ -108,22 +136,77 @@ interface Stores {
   readonly redis: Redis;
   readonly bolt: Bolt | undefined;
   readonly durability: DurabilityReport;
+  readonly metrics: Metrics;
+  readonly worker: Worker | undefined;
 }
 
 async function listen({ config, setup, roles, log }: ServiceOptions, closers: Parts['closers'], stores: Stores): Promise<string> {
+  const { inbox, metrics } = stores;
   const sources = roles.includes('serve') ? setup.sources : new Map();
   const webhooks = createWebhooks({
-    receive: (delivery) => receive(delivery, { sources, inbox: stores.inbox }),
+    receive: (delivery) => receive(delivery, { sources, inbox }),
     isSource: (name) => sources.has(name),
-    onReceived: (receipt, source, tookMs) => log.debug({ id: receipt.id, source, tookMs }, `event.${receipt.status}`),
-    onRejected: (code, source) => log.debug({ code, source }, 'delivery.rejected'),
+    onReceived(receipt, source, tookMs) {
+      metrics[receipt.status](source, tookMs);
+      log.debug({ id: receipt.id, source, tookMs }, `event.${receipt.status}`);
+    },
+    onRejected(code, source) {
+      metrics.rejected(code);
+      log.debug({ code, source }, 'delivery.rejected');
+    },
     log,
   });
-  const fallback: RequestListener | undefined = undefined;
-  const server = createHttpServer({ host: config.host, port: config.port, webhooks, ...(fallback === undefined ? {} : { fallback }) });
+  const events = stores.bolt === undefined ? NO_GRAPH : createEventReader(stores.bolt);
+  metrics.watch({ queued: async () => (await inbox.counts()).queued, parked: async () => (await events.stats()).parked });
+  const app = createApp({
+    events,
+    stats: async () => {
+      const [queue, ledger] = await Promise.all([inbox.counts(), events.stats()]);
+      return { ...queue, ...ledger };
+    },
+    health: createHealth(roleOf(roles), probesOf(config, stores)),
+    metrics,
+    tokens: config.adminTokens,
+    factsOf: createFactsOf(setup.sources),
+    version: VERSION,
+    onFault: (error) => log.error({ err: error }, 'request.failed'),
+  });
+  const server = createHttpServer({ host: config.host, port: config.port, webhooks, fallback: app, onRejected: (code) => metrics.rejected(code) });
   closers.push(() => server.close());
   return server.listen();
 }
+
+function roleOf(roles: readonly Role[]): 'serve' | 'work' | 'dev' {
+  return roles.length > 1 ? 'dev' : (roles[0] ?? 'serve');
+}
+
+function probesOf({ queuePrefix }: Config, { inbox, redis, bolt, durability, worker }: Stores): Probes {
+  return {
+    async durability() {
+      await redis.ping();
+      return durability.tier;
+    },
+    queued: async () => (await inbox.counts()).queued,
+    graph: async () => void (await knownEpoch(bolt)),
+    queueEpoch: () => readEpoch(redis, queuePrefix),
+    graphEpoch: () => knownEpoch(bolt),
+    lastCommitMs: () => worker?.lastCommitMs(),
+  };
+}
+
+async function knownEpoch(bolt: Bolt | undefined): Promise<string | undefined> {
+  if (bolt === undefined) throw NOWHERE;
+  return (await readMeta(bolt)).epoch;
+}
+
+/** `serve` does not need the graph; what shows the ledger does. */
+const NOWHERE = new IngestError('GRAPH_UNAVAILABLE', 'this process has no NEO4J_URI');
+const NO_GRAPH: EventReader = {
+  get: () => Promise.reject(NOWHERE),
+  list: () => Promise.reject(NOWHERE),
+  count: () => Promise.reject(NOWHERE),
+  stats: () => Promise.reject(NOWHERE),
+};
 
 function tally(outcomes: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};

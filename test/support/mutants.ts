@@ -5,7 +5,7 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createJiti } from 'jiti';
 import { fileURLToPath } from 'node:url';
-import { createJudgedWorld, type Folding } from './world.ts';
+import { createJudgedWorld, type Folding } from '../../src/verify/judge.ts';
 import type { Model } from '../../src/model/model.ts';
 import type { JudgedWorld } from '../../src/verify/memory.ts';
 
@@ -163,8 +163,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 'a link older than the set is dead (off: it joins the set)',
     file: 'fold',
-    find: 'if (!isNewer(clock, floor) || !isAtLeast(clock, setClock(draft, ref))) {',
-    replace: 'if (!isNewer(clock, floor)) {',
+    find: 'if (!isNewer(clock, floor) || !isAtLeast(clock, setClock(draft, ref))) return raised;',
+    replace: 'if (!isNewer(clock, floor)) return raised;',
   },
   {
     rule: 'a set and its own members tie and stay (off: the set ends them)',
