@@ -10,6 +10,7 @@ import type { Model, NodeShape, RelationshipShape } from '../model/model.ts';
 import { decodeEdge, decodeNode, decodeValues } from '../model/codec.ts';
 import { edgeRef, nodeRef, parseEdgeId, type EdgeRef, type NodeRef } from '../model/refs.ts';
 import type { AtomicFact } from '../model/resolve.ts';
+import { IngestError } from '../errors.ts';
 import { emptyNode } from '../model/state.ts';
 import type { PropertyType, Scalar, Value } from '../model/values.ts';
 import { createLoaded, indexKey, standingNode, type Loaded } from './loaded.ts';
@@ -42,6 +43,8 @@ export function createReader(model: Model, statements: Statements): Reader {
       for (const record of result.records) {
         const ref = nodes[record.get('i')] as NodeRef;
         const properties = record.get('properties');
+        // Deleted while this waited for its lock: such a node is returned without any property, and what is now remembered of it was not read.
+        if (shape.key.some(({ name }) => properties[name] === undefined)) throw new IngestError('GRAPH_CONFLICT', `${ref.id} vanished while its lock was waited for`);
         const clock = properties['_clock'];
         loaded.nodeElements.set(ref.id, record.get('element'));
         if (clock === MADE_BY_LOCK) loaded.provisional.add(ref.id);

@@ -146,3 +146,35 @@ export async function assertConserved(graph: TestGraph, accepted: number): Promi
   expect(Object.values(count.states).reduce((a, b) => a + b) + count.late, JSON.stringify(count)).toBe(accepted);
   return count;
 }
+
+export interface Pausing {
+  readonly store: GraphStore;
+  /** Resolves once a transaction has locked and read. */
+  readonly looked: Promise<void>;
+  /** Lets it write. */
+  readonly go: () => void;
+}
+
+/** A store whose transactions stop between their reading and their writing until they are let go. */
+export function pausing(store: GraphStore): Pausing {
+  const [looked, go] = [createGate(), createGate()];
+  const paused: GraphStore = {
+    ...store,
+    transaction: (work) => store.transaction((tx) => work({
+      ...tx,
+      lockAndRead: async (facts) => {
+        const state = await tx.lockAndRead(facts);
+        looked.open();
+        await go.opened;
+        return state;
+      },
+    })),
+  };
+  return { store: paused, looked: looked.opened, go: go.open };
+}
+
+function createGate(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open: () => open() };
+}
