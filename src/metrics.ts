@@ -48,22 +48,53 @@ export function createMetrics(): Metrics {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const accepted = new Counter({ name: 'eventgraft_accepted_total', help: 'Events taken in.', labelNames: ['source'], registers });
-  const duplicates = new Counter({ name: 'eventgraft_duplicates_total', help: 'Deliveries that were known already.', labelNames: ['source'], registers });
-  const rejected = new Counter({ name: 'eventgraft_rejected_total', help: 'Deliveries that were refused, by error code.', labelNames: ['reason'], registers });
+  const duplicates = new Counter({
+    name: 'eventgraft_duplicates_total',
+    help: 'Deliveries that were known already.',
+    labelNames: ['source'],
+    registers,
+  });
+  const rejected = new Counter({
+    name: 'eventgraft_rejected_total',
+    help: 'Deliveries that were refused, by error code.',
+    labelNames: ['reason'],
+    registers,
+  });
   const ack = new Histogram({ name: 'eventgraft_ack_seconds', help: 'From the request to its 2xx.', buckets: ACK_BUCKETS, registers });
   const batch = new Histogram({ name: 'eventgraft_batch_events', help: 'Events a committed batch.', buckets: BATCH_BUCKETS, registers });
   const apply = new Histogram({ name: 'eventgraft_apply_seconds', help: 'From a batch to its commit.', buckets: APPLY_BUCKETS, registers });
-  const stages = new Histogram({ name: 'eventgraft_apply_stage_seconds', help: 'The same by stage.', labelNames: ['stage'], buckets: APPLY_BUCKETS, registers });
-  const outcomes = new Counter({ name: 'eventgraft_outcomes_total', help: 'Events applied, by what became of them.', labelNames: ['state'], registers });
-  const retries = new Counter({ name: 'eventgraft_retries_total', help: 'Batches tried again, by error code.', labelNames: ['reason'], registers });
+  const stages = new Histogram({
+    name: 'eventgraft_apply_stage_seconds',
+    help: 'The same by stage.',
+    labelNames: ['stage'],
+    buckets: APPLY_BUCKETS,
+    registers,
+  });
+  const outcomes = new Counter({
+    name: 'eventgraft_outcomes_total',
+    help: 'Events applied, by what became of them.',
+    labelNames: ['state'],
+    registers,
+  });
+  const retries = new Counter({
+    name: 'eventgraft_retries_total',
+    help: 'Batches tried again, by error code.',
+    labelNames: ['reason'],
+    registers,
+  });
   const lastCommit = new Gauge({ name: 'eventgraft_last_commit_timestamp_seconds', help: 'When a batch was last committed.', registers });
   let watched: Gauges = {};
   const gauge = (name: string, help: string, ask: (from: Gauges) => Promise<number> | number | undefined): Gauge => {
-    const made: Gauge = new Gauge({ name, help, registers, collect: async () => {
-      const value = await within(GAUGE_TIMEOUT_MS, async () => ask(watched));
-      if (value === undefined) made.remove();
-      else made.set(value);
-    } });
+    const made: Gauge = new Gauge({
+      name,
+      help,
+      registers,
+      collect: async () => {
+        const value = await within(GAUGE_TIMEOUT_MS, async () => ask(watched));
+        if (value === undefined) made.remove();
+        else made.set(value);
+      },
+    });
     return made;
   };
   gauge('eventgraft_queued', 'Events in the queue.', (from) => from.queued?.());

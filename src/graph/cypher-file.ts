@@ -9,5 +9,9 @@ export function readStatement(name: string): string {
 }
 
 export function withoutComments(text: string): string {
-  return text.split('\n').filter((line) => !line.startsWith('//')).join('\n').trim();
+  return text
+    .split('\n')
+    .filter((line) => !line.startsWith('//'))
+    .join('\n')
+    .trim();
 }

@@ -78,7 +78,9 @@ function errorOf(entry: LedgerEntry, state: State, code: string | undefined): Pu
   const { error } = entry;
   if (code !== undefined && code !== error?.code) return { code, message: isErrorCode(code) ? ERRORS[code].advice : code };
   if (error === undefined) return null;
-  return error.path === undefined ? { code: error.code, message: error.message } : { code: error.code, message: error.message, path: error.path };
+  return error.path === undefined
+    ? { code: error.code, message: error.message }
+    : { code: error.code, message: error.message, path: error.path };
 }
 
 function isErrorCode(code: string): code is ErrorCode {

@@ -52,8 +52,18 @@ const MAX_ROWS = 500;
 const ROW_CHARS = 3_000;
 
 const NAMES = [
-  'event-segments', 'event-segments-by-state', 'events-by-state', 'events-parked', 'event-rows', 'event-texts', 'segments-by-id', 'one-event', 'waiting-events',
-  'count-states', 'count-late', 'count-parked',
+  'event-segments',
+  'event-segments-by-state',
+  'events-by-state',
+  'events-parked',
+  'event-rows',
+  'event-texts',
+  'segments-by-id',
+  'one-event',
+  'waiting-events',
+  'count-states',
+  'count-late',
+  'count-parked',
 ] as const;
 
 interface SegmentRow {
@@ -83,7 +93,11 @@ interface Stretch {
 export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now?: () => number } = {}): EventReader {
   const texts = new Map<string, string>(NAMES.map((name) => [name, readStatement(`read/${name}`)]));
 
-  async function rows<R extends object>(tx: Tx, name: (typeof NAMES)[number], parameters: Readonly<Record<string, unknown>> = {}): Promise<R[]> {
+  async function rows<R extends object>(
+    tx: Tx,
+    name: (typeof NAMES)[number],
+    parameters: Readonly<Record<string, unknown>> = {},
+  ): Promise<R[]> {
     const result = await tx.run(texts.get(name) ?? '', parameters);
     return result.records.map((record) => record.toObject() as R);
   }
@@ -98,7 +112,10 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
   async function* walkSegments(tx: Tx, filter: EventFilter, from: Place, state: State | undefined): AsyncGenerator<Stretch, void> {
     const summary = {
       state: state ?? null,
-      since: bigintOf(filter.since), until: bigintOf(filter.until), source: filter.source ?? null, type: filter.type ?? null,
+      since: bigintOf(filter.since),
+      until: bigintOf(filter.until),
+      source: filter.source ?? null,
+      type: filter.type ?? null,
       // Node ids need no escaping in JSON, so an entity stands in the text as it is.
       mention: filter.entity === undefined ? null : JSON.stringify(filter.entity),
     };
@@ -106,11 +123,19 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
     for (let wanted = 1; ; wanted = Math.min(wanted * 2, summary.mention === null ? MAX_SEGMENTS : MAX_SEARCHED)) {
       // `~` sorts after all that ids are made of: within a segment, that one is asked for too.
       const before = reached.position > 0 ? `${reached.segment}~` : reached.segment;
-      const segments = await rows<SegmentRow>(tx, state === undefined ? 'event-segments' : 'event-segments-by-state', { ...summary, before, limit: BigInt(wanted) });
+      const segments = await rows<SegmentRow>(tx, state === undefined ? 'event-segments' : 'event-segments-by-state', {
+        ...summary,
+        before,
+        limit: BigInt(wanted),
+      });
       const last = segments.at(-1);
       if (last === undefined) return;
       const start = reached;
-      const candidates = segments.flatMap((segment) => unpack(segment).filter((one) => isBefore(one, start) && matchesText(one.entry, filter)).reverse());
+      const candidates = segments.flatMap((segment) =>
+        unpack(segment)
+          .filter((one) => isBefore(one, start) && matchesText(one.entry, filter))
+          .reverse(),
+      );
       const found = await withRows(tx, candidates);
       reached = { segment: last.id, position: 0 };
       yield { found: state === undefined ? found : found.filter((one) => one.state === state), reached };
@@ -120,8 +145,13 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
 
   async function* walkIndex(tx: Tx, filter: EventFilter, from: Place, limit: number): AsyncGenerator<Stretch, void> {
     const name = filter.state === 'parked' ? 'events-parked' : 'events-by-state';
-    for (let reached = from; ; ) {
-      const page = await rows<IndexRow>(tx, name, { state: filter.state, segment: reached.segment, position: BigInt(reached.position), limit: BigInt(limit) });
+    for (let reached = from; ;) {
+      const page = await rows<IndexRow>(tx, name, {
+        state: filter.state,
+        segment: reached.segment,
+        position: BigInt(reached.position),
+        limit: BigInt(limit),
+      });
       const last = page.at(-1);
       if (last === undefined) return;
       const entries = await readEntries(tx, page);
@@ -132,16 +162,35 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
   }
 
   async function readEntries(tx: Tx, page: readonly IndexRow[]): Promise<Found[]> {
-    const texts = await rows<{ i: bigint; appliedAt: bigint; rest: string | null }>(tx, 'event-texts', { rows: page.map((row) => [row.segment, rowStart(row.key)]), chars: BigInt(ROW_CHARS) });
+    const texts = await rows<{ i: bigint; appliedAt: bigint; rest: string | null }>(tx, 'event-texts', {
+      rows: page.map((row) => [row.segment, rowStart(row.key)]),
+      chars: BigInt(ROW_CHARS),
+    });
     const found = new Map<IndexRow, Found>();
     for (const { i, appliedAt, rest } of texts) {
       const row = page[Number(i)] as IndexRow;
       const entry = rest === null ? undefined : unpackRow(row.key, rest);
-      if (entry !== undefined) found.set(row, withRow({ segment: row.segment, position: Number(row.position), appliedAtMs: Number(appliedAt), entry, state: entry.state, errorCode: undefined }, row));
+      if (entry !== undefined)
+        found.set(
+          row,
+          withRow(
+            {
+              segment: row.segment,
+              position: Number(row.position),
+              appliedAtMs: Number(appliedAt),
+              entry,
+              state: entry.state,
+              errorCode: undefined,
+            },
+            row,
+          ),
+        );
     }
     // Rows that are longer than most: by their whole segment.
     const long = page.filter((row) => !found.has(row));
-    for (const segment of long.length === 0 ? [] : await rows<SegmentRow>(tx, 'segments-by-id', { ids: [...new Set(long.map((row) => row.segment))] })) {
+    for (const segment of long.length === 0
+      ? []
+      : await rows<SegmentRow>(tx, 'segments-by-id', { ids: [...new Set(long.map((row) => row.segment))] })) {
       const all = unpack(segment);
       for (const row of long) {
         const one = row.segment === segment.id ? all[Number(row.position)] : undefined;
@@ -168,12 +217,19 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
   return {
     get: (key, factsOf) =>
       readTransaction(bolt, PAGE_TIMEOUT_MS, async (tx) => {
-        const [row] = await rows<EventRow & { position: bigint; appliedAt: bigint; meta: string; bodies: string }>(tx, 'one-event', { key });
+        const [row] = await rows<EventRow & { position: bigint; appliedAt: bigint; meta: string; bodies: string }>(tx, 'one-event', {
+          key,
+        });
         const entry = row === undefined ? undefined : unpackSegment(row.meta, row.bodies)[Number(row.position)];
         if (row === undefined || entry === undefined) return undefined;
-        const found = withRow({ segment: '', position: 0, appliedAtMs: Number(row.appliedAt), entry, state: entry.state, errorCode: undefined }, row);
+        const found = withRow(
+          { segment: '', position: 0, appliedAtMs: Number(row.appliedAt), entry, state: entry.state, errorCode: undefined },
+          row,
+        );
         const [shown] = await show(tx, [found]);
-        return shown === undefined ? undefined : { ...shown, body: entry.event.body, headers: entry.event.headers, facts: factsOf(entry.event) };
+        return shown === undefined
+          ? undefined
+          : { ...shown, body: entry.event.body, headers: entry.event.headers, facts: factsOf(entry.event) };
       }),
 
     list: (filter, { limit = DEFAULT_LIMIT, cursor } = {}) =>
@@ -230,7 +286,14 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
 /** The entries of a segment by position, as their segment tells them. */
 function unpack({ id, appliedAt, meta }: SegmentRow): Found[] {
   if (meta === null) return [];
-  return unpackSegment(meta, '').map((entry, position) => ({ segment: id, position, appliedAtMs: Number(appliedAt), entry, state: entry.state, errorCode: entry.error?.code }));
+  return unpackSegment(meta, '').map((entry, position) => ({
+    segment: id,
+    position,
+    appliedAtMs: Number(appliedAt),
+    entry,
+    state: entry.state,
+    errorCode: entry.error?.code,
+  }));
 }
 
 function withRow(found: Found, row: EventRow | undefined): Found {

@@ -39,16 +39,23 @@ const COLUMNS = /^columns: (.+)$/;
 
 /** All of them by name, in alphabetical order. */
 export function loadNamedQueries(folder: URL = new URL('queries/', CYPHER_ROOT)): ReadonlyMap<string, NamedQuery> {
-  const files = readdirSync(folder).filter((file) => file.endsWith('.cypher')).sort();
-  return new Map(files.map((file) => {
-    const name = file.slice(0, -'.cypher'.length);
-    return [name, parseNamedQuery(name, readFileSync(new URL(file, folder), 'utf8'))];
-  }));
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith('.cypher'))
+    .sort();
+  return new Map(
+    files.map((file) => {
+      const name = file.slice(0, -'.cypher'.length);
+      return [name, parseNamedQuery(name, readFileSync(new URL(file, folder), 'utf8'))];
+    }),
+  );
 }
 
 /** Throws `QUERY_REFUSED` where the header is not as described above. */
 export function parseNamedQuery(name: string, text: string): NamedQuery {
-  const [title, ...header] = text.split('\n').filter((line) => line.startsWith('//')).map((line) => line.slice(2).trim());
+  const [title, ...header] = text
+    .split('\n')
+    .filter((line) => line.startsWith('//'))
+    .map((line) => line.slice(2).trim());
   if (title === undefined || title === '') throw bad(name, 'the first line must be its title');
   const parameters: QueryParameter[] = [];
   let columns: readonly string[] = [];
@@ -66,7 +73,8 @@ function parseParameter(query: string, line: string): QueryParameter {
   const known = TYPES.find((one) => one === type);
   if (name === undefined || doc === undefined || known === undefined) throw bad(query, `not understood: ${line}`);
   const value: unknown = json === undefined ? null : JSON.parse(json);
-  if (value !== null && typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') throw bad(query, `the default of $${name} is no single value`);
+  if (value !== null && typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
+    throw bad(query, `the default of $${name} is no single value`);
   return { name, type: known, required: json === undefined, default: value, doc };
 }
 
@@ -78,14 +86,19 @@ export function readParameters(query: NamedQuery, given: Readonly<Record<string,
   for (const name of Object.keys(given)) {
     if (!query.parameters.some((parameter) => parameter.name === name)) {
       const known = query.parameters.map((parameter) => parameter.name).join(', ');
-      throw new IngestError('QUERY_REFUSED', `${query.name} has no parameter ${name}; it takes ${known === '' ? 'none' : known}`, { path: name });
+      throw new IngestError('QUERY_REFUSED', `${query.name} has no parameter ${name}; it takes ${known === '' ? 'none' : known}`, {
+        path: name,
+      });
     }
   }
-  return Object.fromEntries(query.parameters.map((parameter) => [parameter.name, readParameter(query.name, parameter, given[parameter.name])]));
+  return Object.fromEntries(
+    query.parameters.map((parameter) => [parameter.name, readParameter(query.name, parameter, given[parameter.name])]),
+  );
 }
 
 function readParameter(query: string, { name, type, required, default: otherwise, doc }: QueryParameter, given: unknown): TypedValue {
-  if (given === undefined && required) throw new IngestError('QUERY_REFUSED', `${query} needs the parameter ${name}: ${doc}`, { path: name });
+  if (given === undefined && required)
+    throw new IngestError('QUERY_REFUSED', `${query} needs the parameter ${name}: ${doc}`, { path: name });
   const input = given ?? otherwise;
   if (input === null) return { type, value: null };
   const read = readValue({ type, rule: 'last' }, typeof input === 'string' ? fromText(type, input) : input);

@@ -29,19 +29,24 @@ export function toPlain(value: unknown): Plain {
 }
 
 function fromObject(value: object): Plain {
-  if (Array.isArray(value)) return value.flatMap((item: unknown) => (isNode(item as object) && isHidden(item as Node) ? [] : [toPlain(item)]));
+  if (Array.isArray(value))
+    return value.flatMap((item: unknown) => (isNode(item as object) && isHidden(item as Node) ? [] : [toPlain(item)]));
   if (isNode(value)) return isHidden(value) ? null : { labels: value.labels, properties: publicProperties(value.properties) };
   if (isRelationship(value)) return fromRelationship(value);
   if (isPath(value)) {
     const { start, segments } = value;
-    return { nodes: [start, ...segments.map((segment) => segment.end)].map(toPlain), relationships: segments.map((segment) => fromRelationship(segment.relationship as Relationship)) };
+    return {
+      nodes: [start, ...segments.map((segment) => segment.end)].map(toPlain),
+      relationships: segments.map((segment) => fromRelationship(segment.relationship as Relationship)),
+    };
   }
   if (isDateTime(value)) {
     const nanos = scalarFromBolt('time', value);
     return typeof nanos === 'bigint' ? formatInstant(nanos) : null;
   }
-  if (Object.getPrototypeOf(value) !== Object.prototype) return String(value);
-  return publicProperties(value);
+  if (Object.getPrototypeOf(value) === Object.prototype) return publicProperties(value);
+  // Dates, durations and points of the driver.
+  return (value as { toString(): string }).toString();
 }
 
 function fromRelationship({ type, properties }: Relationship): Plain {

@@ -13,7 +13,12 @@ export interface PlanNode {
 }
 
 export const ALLOWED_PROCEDURES: ReadonlySet<string> = new Set([
-  'db.labels', 'db.relationshipTypes', 'db.propertyKeys', 'db.schema.visualization', 'db.schema.nodeTypeProperties', 'db.schema.relTypeProperties',
+  'db.labels',
+  'db.relationshipTypes',
+  'db.propertyKeys',
+  'db.schema.visualization',
+  'db.schema.nodeTypeProperties',
+  'db.schema.relTypeProperties',
 ]);
 
 const QUOTED = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|'(?:\\[\s\S]|[^'\\])*'|"(?:\\[\s\S]|[^"\\])*"/g;
@@ -55,20 +60,77 @@ function visit(plan: PlanNode, procedures: Set<string>): void {
 }
 
 function checkProcedure(plan: PlanNode): string {
-  const name = /^([\w.]+)\s*\(/.exec(String(plan.arguments['Details'] ?? ''))?.[1];
-  if (name === undefined || !ALLOWED_PROCEDURES.has(name)) throw refused(`the procedure ${name ?? ''} may not be called; allowed: ${[...ALLOWED_PROCEDURES].join(', ')}`);
+  const details = plan.arguments['Details'];
+  const name = typeof details === 'string' ? /^([\w.]+)\s*\(/.exec(details)?.[1] : undefined;
+  if (name === undefined || !ALLOWED_PROCEDURES.has(name))
+    throw refused(`the procedure ${name ?? ''} may not be called; allowed: ${[...ALLOWED_PROCEDURES].join(', ')}`);
   return name;
 }
 
 /** Scans, seeks and counts differ by what they look at; all of them only look. `AssertingMultiNodeIndexSeek` belongs to MERGE. */
-const FAMILIES = /^(?!Asserting)(?:(?:Directed|Undirected|Union|Intersection|Subtraction|Partitioned|Multi|Node|Relationship|All|Dynamic)\w*(?:Scan|Seek|SeekByRange)|(?:Node|Relationship)CountFromCountStore|(?:Node|Value|NodeLeftOuter|NodeRightOuter)HashJoin)$/;
+const FAMILIES =
+  /^(?!Asserting)(?:(?:Directed|Undirected|Union|Intersection|Subtraction|Partitioned|Multi|Node|Relationship|All|Dynamic)\w*(?:Scan|Seek|SeekByRange)|(?:Node|Relationship)CountFromCountStore|(?:Node|Value|NodeLeftOuter|NodeRightOuter)HashJoin)$/;
 
 const OPERATORS: ReadonlySet<string> = new Set([
-  'ProduceResults', 'Projection', 'Filter', 'Argument', 'EmptyRow', 'EmptyResult', 'Input', 'Unwind', 'Optional', 'Eager', 'PreserveOrder', 'CacheProperties', 'RemoteBatchProperties',
-  'RemoteBatchPropertiesWithFilter', 'Expand', 'OptionalExpand', 'VarLengthExpand', 'ShortestPath', 'AllShortestPaths', 'StatefulShortestPath', 'ProjectEndpoints', 'Repeat', 'BidirectionalRepeat',
-  'RepeatTrail', 'TriadicBuild', 'TriadicFilter', 'TriadicSelection', 'AssertSameNode', 'AssertSameRelationship', 'EagerAggregation', 'OrderedAggregation', 'PartialAggregation', 'Distinct', 'OrderedDistinct', 'Sort',
-  'PartialSort', 'Top', 'PartialTop', 'Top1WithTies', 'Limit', 'Skip', 'CartesianProduct', 'Union', 'OrderedUnion', 'Apply', 'SemiApply', 'AntiSemiApply', 'SelectOrSemiApply', 'SelectOrAntiSemiApply',
-  'LetSemiApply', 'LetAntiSemiApply', 'LetSelectOrSemiApply', 'LetSelectOrAntiSemiApply', 'RollUpApply', 'ConditionalApply', 'AntiConditionalApply', 'CollectAll', 'NodeByIdSeek', 'NodeByElementIdSeek',
+  'ProduceResults',
+  'Projection',
+  'Filter',
+  'Argument',
+  'EmptyRow',
+  'EmptyResult',
+  'Input',
+  'Unwind',
+  'Optional',
+  'Eager',
+  'PreserveOrder',
+  'CacheProperties',
+  'RemoteBatchProperties',
+  'RemoteBatchPropertiesWithFilter',
+  'Expand',
+  'OptionalExpand',
+  'VarLengthExpand',
+  'ShortestPath',
+  'AllShortestPaths',
+  'StatefulShortestPath',
+  'ProjectEndpoints',
+  'Repeat',
+  'BidirectionalRepeat',
+  'RepeatTrail',
+  'TriadicBuild',
+  'TriadicFilter',
+  'TriadicSelection',
+  'AssertSameNode',
+  'AssertSameRelationship',
+  'EagerAggregation',
+  'OrderedAggregation',
+  'PartialAggregation',
+  'Distinct',
+  'OrderedDistinct',
+  'Sort',
+  'PartialSort',
+  'Top',
+  'PartialTop',
+  'Top1WithTies',
+  'Limit',
+  'Skip',
+  'CartesianProduct',
+  'Union',
+  'OrderedUnion',
+  'Apply',
+  'SemiApply',
+  'AntiSemiApply',
+  'SelectOrSemiApply',
+  'SelectOrAntiSemiApply',
+  'LetSemiApply',
+  'LetAntiSemiApply',
+  'LetSelectOrSemiApply',
+  'LetSelectOrAntiSemiApply',
+  'RollUpApply',
+  'ConditionalApply',
+  'AntiConditionalApply',
+  'CollectAll',
+  'NodeByIdSeek',
+  'NodeByElementIdSeek',
 ]);
 
 export function refused(message: string): IngestError {

@@ -35,7 +35,12 @@ export function createQueryBolt(address: GraphAddress): Bolt {
  * Runs a named query or Cypher text in a READ transaction. Throws `QUERY_REFUSED` for whatever writes, calls what is not
  * allowed, takes too long or is no Cypher, and `GRAPH_UNAVAILABLE`. Never retried.
  */
-export async function runQuery(bolt: Bolt, query: string | NamedQuery, params: Readonly<Record<string, unknown>> = {}, { timeoutMs = 30_000, maxRows = 1_000 }: QueryLimits = {}): Promise<QueryResult> {
+export async function runQuery(
+  bolt: Bolt,
+  query: string | NamedQuery,
+  params: Readonly<Record<string, unknown>> = {},
+  { timeoutMs = 30_000, maxRows = 1_000 }: QueryLimits = {},
+): Promise<QueryResult> {
   const text = typeof query === 'string' ? query : query.cypher;
   checkText(text);
   const cypher = withoutSemicolon(text);
@@ -56,7 +61,12 @@ export async function runQuery(bolt: Bolt, query: string | NamedQuery, params: R
   }
 }
 
-async function explainAndRun(transaction: Transaction, cypher: string, parameters: Readonly<Record<string, unknown>>, maxRows: number): Promise<Omit<QueryResult, 'tookMs'>> {
+async function explainAndRun(
+  transaction: Transaction,
+  cypher: string,
+  parameters: Readonly<Record<string, unknown>>,
+  maxRows: number,
+): Promise<Omit<QueryResult, 'tookMs'>> {
   const { summary } = await transaction.run(`EXPLAIN ${cypher}`, parameters);
   const procedures = checkPlan(summary.queryType, summary.plan as PlanNode | false);
   const result = transaction.run(cypher, parameters);
@@ -90,17 +100,26 @@ function adHoc(params: Readonly<Record<string, unknown>>): Readonly<Record<strin
 }
 
 function typed(params: Readonly<Record<string, TypedValue>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(params).map(([name, { type, value }]) => [name, value === null ? null : scalarToBolt(type, value)]));
+  return Object.fromEntries(
+    Object.entries(params).map(([name, { type, value }]) => [name, value === null ? null : scalarToBolt(type, value)]),
+  );
 }
 
 function explain(error: unknown, timeoutMs: number): IngestError {
   if (error instanceof IngestError) return error;
   if (!(error instanceof Neo4jError)) return new IngestError('GRAPH_UNAVAILABLE', 'Neo4j did not answer', {}, error);
   const { code, message } = error;
-  if (code.includes('TransactionTimedOut') || code === 'Neo.ClientError.Transaction.TransactionTerminated' || code === 'Neo.TransientError.Transaction.Terminated') return tooLong(timeoutMs);
+  if (
+    code.includes('TransactionTimedOut') ||
+    code === 'Neo.ClientError.Transaction.TransactionTerminated' ||
+    code === 'Neo.TransientError.Transaction.Terminated'
+  )
+    return tooLong(timeoutMs);
   if (code.endsWith('OutOfMemoryError')) return refused('the query needs more memory than it may have');
   const own = code.startsWith('Neo.ClientError.') && !/^Neo\.ClientError\.(Security|Database|Cluster)\./.test(code);
-  return own ? new IngestError('QUERY_REFUSED', message, { code }, error) : new IngestError('GRAPH_UNAVAILABLE', `Neo4j is not available: ${message}`, { code }, error);
+  return own
+    ? new IngestError('QUERY_REFUSED', message, { code }, error)
+    : new IngestError('GRAPH_UNAVAILABLE', `Neo4j is not available: ${message}`, { code }, error);
 }
 
 function tooLong(timeoutMs: number): IngestError {

@@ -9,7 +9,10 @@ export async function readTransaction<T>(bolt: Bolt, timeoutMs: number, work: (t
   const session = bolt.driver.session({ database: bolt.database, defaultAccessMode: 'READ' });
   try {
     const transaction = session.beginTransaction({ timeout: timeoutMs });
-    const result = await work({ run: async <R extends RecordShape>(cypher: string, parameters?: Readonly<Record<string, unknown>>) => transaction.run<R>(cypher, parameters) });
+    const result = await work({
+      run: async <R extends RecordShape>(cypher: string, parameters?: Readonly<Record<string, unknown>>) =>
+        transaction.run<R>(cypher, parameters),
+    });
     await transaction.commit();
     return result;
   } catch (error) {

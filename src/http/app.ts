@@ -17,7 +17,8 @@ import { openApi } from './openapi.ts';
 import type { Stats } from './schemas.ts';
 
 export interface AppOptions {
-  readonly events: Pick<EventReader, 'get' | 'list'>;
+  /** Undefined without a graph: its paths answer 503. */
+  readonly events: Pick<EventReader, 'get' | 'list'> | undefined;
   readonly stats: () => Promise<Stats>;
   readonly health: Health;
   readonly metrics: Pick<Metrics, 'render'>;
@@ -29,9 +30,16 @@ export interface AppOptions {
   readonly onFault?: (error: unknown) => void;
 }
 
+const noGraph = async (): Promise<never> => {
+  throw new IngestError('GRAPH_UNAVAILABLE', 'this process has no graph');
+};
+const NO_GRAPH: Pick<EventReader, 'get' | 'list'> = { get: noGraph, list: noGraph };
+
 /** Every path with what answers it; `openapi.ts` describes the same, and a test compares the two. */
-export function routesOf(options: AppOptions): readonly { readonly path: string; readonly admin: boolean; readonly get: RequestHandler<never> }[] {
-  const { events, stats, health, metrics, factsOf, version = '0.0.0' } = options;
+export function routesOf(
+  options: AppOptions,
+): readonly { readonly path: string; readonly admin: boolean; readonly get: RequestHandler<never> }[] {
+  const { events = NO_GRAPH, stats, health, metrics, factsOf, version = '0.0.0' } = options;
   const document = openApi(version);
   const page = renderDocs(document);
   return [
@@ -56,7 +64,11 @@ export function routesOf(options: AppOptions): readonly { readonly path: string;
       },
     },
     { path: '/openapi.json', admin: false, get: (_request, response) => void response.json(document) },
-    { path: '/docs', admin: false, get: (_request, response) => void response.set('Content-Security-Policy', DOCS_CSP).type('html').send(page) },
+    {
+      path: '/docs',
+      admin: false,
+      get: (_request, response) => void response.set('Content-Security-Policy', DOCS_CSP).type('html').send(page),
+    },
   ];
 }
 

@@ -18,8 +18,13 @@ export const DOCS_CSP = `default-src 'none'; style-src 'sha256-${createHash('sha
 
 export function renderDocs(document: OpenApi): string {
   const { info, paths, components } = document;
-  const operations = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => renderOperation(method, path, operation)));
-  const schemas = Object.entries(components.schemas).map(([name, schema]) => `<details id="${escape(name)}"><summary><code>${escape(name)}</code></summary><pre>${escape(JSON.stringify(schema, null, 2))}</pre></details>`);
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => renderOperation(method, path, operation)),
+  );
+  const schemas = Object.entries(components.schemas).map(
+    ([name, schema]) =>
+      `<details id="${escape(name)}"><summary><code>${escape(name)}</code></summary><pre>${escape(JSON.stringify(schema, null, 2))}</pre></details>`,
+  );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(info.title)} API</title><style>${STYLE}</style></head>
 <body><h1>${escape(info.title)}</h1><p class="soft">API ${escape(info.version)} · <a href="openapi.json">openapi.json</a></p><p>${prose(info.description)}</p>
@@ -33,12 +38,20 @@ function renderOperation(method: string, path: string, operation: Operation): st
   const { summary, description, security, parameters, responses } = operation;
   return `<details><summary><b>${escape(method.toUpperCase())}</b> <code>${escape(path)}</code> <span class="soft">${escape(summary)}</span></summary>
 ${typeof description === 'string' ? `<p>${prose(description)}</p>` : ''}${security === undefined ? '' : '<p>Needs the header <code>X-Admin-Token</code>.</p>'}
-${renderParameters(parameters)}${table(['Status', 'Answer', 'Body'], Object.entries(responses).map(([status, answer]) => [escape(status), prose(String(answer['description'])), schemaLink(answer)]))}</details>`;
+${renderParameters(parameters)}${table(
+    ['Status', 'Answer', 'Body'],
+    Object.entries(responses).map(([status, answer]) => [escape(status), prose(String(answer['description'])), schemaLink(answer)]),
+  )}</details>`;
 }
 
 function renderParameters(parameters: unknown): string {
   if (!Array.isArray(parameters)) return '';
-  const rows = parameters.map((one: Readonly<Record<string, unknown>>) => [`<code>${escape(String(one['name']))}</code>`, escape(String(one['in'])), prose(String(one['description'])), `<code>${escape(JSON.stringify(one['schema']))}</code>`]);
+  const rows = parameters.map((one: Readonly<Record<string, unknown>>) => [
+    `<code>${escape(String(one['name']))}</code>`,
+    escape(String(one['in'])),
+    prose(String(one['description'])),
+    `<code>${escape(JSON.stringify(one['schema']))}</code>`,
+  ]);
   return table(['Parameter', 'In', 'Meaning', 'Form'], rows);
 }
 

@@ -12,14 +12,12 @@ export const DEFAULT_LIMIT = 100;
 export const MAX_LIMIT = 1_000;
 
 const instant = (round: (nanos: bigint) => number) =>
-  z
-    .string()
-    .transform((text, context) => {
-      const nanos = parseInstant(text);
-      if (nanos !== undefined) return round(nanos);
-      context.addIssue({ code: 'custom', message: 'must be an RFC 3339 time with Z or offset; write a + as %2B' });
-      return z.NEVER;
-    });
+  z.string().transform((text, context) => {
+    const nanos = parseInstant(text);
+    if (nanos !== undefined) return round(nanos);
+    context.addIssue({ code: 'custom', message: 'must be an RFC 3339 time with Z or offset; write a + as %2B' });
+    return z.NEVER;
+  });
 
 /** Times are compared in milliseconds: a bound between two is the later one. */
 const roundUp = (nanos: bigint): number => toMs(nanos + 999_999n);
@@ -30,7 +28,10 @@ const querySchema = z.strictObject({
   type: z.string().min(1, 'must not be empty').optional(),
   since: instant(roundUp).optional(),
   until: instant(roundUp).optional(),
-  entity: z.string().regex(/^[A-Za-z][A-Za-z0-9_]*(?:\/[^/\s]+)+$/, 'must be a node such as Order/acme-shopify/1001').optional(),
+  entity: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_]*(?:\/[^/\s]+)+$/, 'must be a node such as Order/acme-shopify/1001')
+    .optional(),
   limit: z
     .string()
     .regex(/^\d{1,4}$/, `must be a whole number from 1 to ${MAX_LIMIT}`)
@@ -50,7 +51,11 @@ export function readListQuery(query: unknown): z.infer<typeof querySchema> {
     throw new IngestError('BAD_REQUEST', `${path} is no parameter of this path`, { path });
   }
   const path = String(issue?.path[0] ?? '');
-  throw new IngestError('BAD_REQUEST', `${path} ${issue?.code === 'invalid_type' ? 'may be given once' : (issue?.message ?? 'is not understood')}`, { path });
+  throw new IngestError(
+    'BAD_REQUEST',
+    `${path} ${issue?.code === 'invalid_type' ? 'may be given once' : (issue?.message ?? 'is not understood')}`,
+    { path },
+  );
 }
 
 export function listEvents(events: Pick<EventReader, 'list'>): RequestHandler {
@@ -63,7 +68,8 @@ export function listEvents(events: Pick<EventReader, 'list'>): RequestHandler {
 export function getEvent(events: Pick<EventReader, 'get'>, factsOf: FactsOf): RequestHandler<{ key: string }> {
   return async (request, response) => {
     const event = await events.get(request.params.key, factsOf);
-    if (event === undefined) throw new IngestError('NOT_FOUND', 'the ledger has no event of this key; a key is percent-encoded in the path');
+    if (event === undefined)
+      throw new IngestError('NOT_FOUND', 'the ledger has no event of this key; a key is percent-encoded in the path');
     response.json(event);
   };
 }

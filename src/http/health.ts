@@ -42,7 +42,11 @@ export function createHealth(role: Role, probes: Probes, { now = Date.now, timeo
   return {
     async readiness() {
       const [durability, queued, graph, queueEpoch, graphEpoch] = await Promise.all([
-        ask(probes.durability), ask(probes.queued), ask(probes.graph), ask(probes.queueEpoch), ask(probes.graphEpoch),
+        ask(probes.durability),
+        ask(probes.queued),
+        ask(probes.graph),
+        ask(probes.queueEpoch),
+        ask(probes.graphEpoch),
       ]);
       const lastCommitMs = probes.lastCommitMs();
       const agrees = queueEpoch?.value === undefined || graphEpoch?.value === undefined ? null : queueEpoch.value === graphEpoch.value;

@@ -5,7 +5,16 @@ import { ERRORS, type ErrorCode } from '../errors.ts';
 import { STATES } from '../event.ts';
 import { envelopeJsonSchema } from '../model/envelope.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from './events.ts';
-import { errorSchema, eventDetailSchema, eventSchema, liveSchema, pageSchema, readinessSchema, receiptSchema, statsSchema } from './schemas.ts';
+import {
+  errorSchema,
+  eventDetailSchema,
+  eventSchema,
+  liveSchema,
+  pageSchema,
+  readinessSchema,
+  receiptSchema,
+  statsSchema,
+} from './schemas.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -24,12 +33,19 @@ export interface OpenApi extends Json {
 
 const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
 const json = (description: string, schema: string): Json => ({ description, content: { 'application/json': { schema: ref(schema) } } });
-const parameter = (name: string, description: string, schema: Json, where = 'query'): Json => ({ name, in: where, required: where === 'path', description, schema });
+const parameter = (name: string, description: string, schema: Json, where = 'query'): Json => ({
+  name,
+  in: where,
+  required: where === 'path',
+  description,
+  schema,
+});
 
 /** One answer for each status that these codes have. */
 function refusals(...codes: readonly ErrorCode[]): Readonly<Record<string, Json>> {
   const told = new Map<number, string[]>();
-  for (const code of codes) told.set(ERRORS[code].status, [...(told.get(ERRORS[code].status) ?? []), `\`${code}\`: ${ERRORS[code].advice}`]);
+  for (const code of codes)
+    told.set(ERRORS[code].status, [...(told.get(ERRORS[code].status) ?? []), `\`${code}\`: ${ERRORS[code].advice}`]);
   return Object.fromEntries([...told].map(([status, lines]) => [String(status), json(lines.join(' '), 'Error')]));
 }
 
@@ -65,8 +81,23 @@ const PATHS: OpenApi['paths'] = {
         '200': json('Known already: nothing was stored again.', 'Receipt'),
         '202': json('On disk now.', 'Receipt'),
         ...refusals(
-          'BAD_JSON', 'TOO_DEEP', 'BAD_HEADER', 'NO_IDENTITY', 'BAD_REQUEST', 'BAD_ENVELOPE', 'BAD_SIGNATURE', 'STALE_SIGNATURE', 'UNKNOWN_SOURCE', 'METHOD_NOT_ALLOWED',
-          'TIMEOUT', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'RATE_LIMITED', 'HEADERS_TOO_LARGE', 'UNAVAILABLE', 'OVERLOADED',
+          'BAD_JSON',
+          'TOO_DEEP',
+          'BAD_HEADER',
+          'NO_IDENTITY',
+          'BAD_REQUEST',
+          'BAD_ENVELOPE',
+          'BAD_SIGNATURE',
+          'STALE_SIGNATURE',
+          'UNKNOWN_SOURCE',
+          'METHOD_NOT_ALLOWED',
+          'TIMEOUT',
+          'BODY_TOO_LARGE',
+          'UNSUPPORTED_MEDIA_TYPE',
+          'RATE_LIMITED',
+          'HEADERS_TOO_LARGE',
+          'UNAVAILABLE',
+          'OVERLOADED',
         ),
       },
     },
@@ -98,10 +129,20 @@ const PATHS: OpenApi['paths'] = {
       tags: ['admin'],
       summary: 'Conservation: accepted = sum of states + queued + duplicateLate',
       ...ADMIN,
-      responses: { '200': json('The counts; exact while nothing is on its way.', 'Stats'), ...refusals('UNAUTHORIZED', 'NOT_FOUND', 'GRAPH_UNAVAILABLE', 'QUEUE_UNAVAILABLE') },
+      responses: {
+        '200': json('The counts; exact while nothing is on its way.', 'Stats'),
+        ...refusals('UNAUTHORIZED', 'NOT_FOUND', 'GRAPH_UNAVAILABLE', 'QUEUE_UNAVAILABLE'),
+      },
     },
   },
-  '/health/live': { get: { operationId: 'getLive', tags: ['health'], summary: 'Whether the process answers', responses: { '200': json('It does.', 'Live') } } },
+  '/health/live': {
+    get: {
+      operationId: 'getLive',
+      tags: ['health'],
+      summary: 'Whether the process answers',
+      responses: { '200': json('It does.', 'Live') },
+    },
+  },
   '/health/ready': {
     get: {
       operationId: 'getReady',
@@ -111,15 +152,41 @@ const PATHS: OpenApi['paths'] = {
       responses: { '200': json('Ready.', 'Readiness'), '503': json('Not ready, and why.', 'Readiness') },
     },
   },
-  '/metrics': { get: { operationId: 'getMetrics', tags: ['operations'], summary: 'Prometheus metrics', responses: { '200': { description: 'The exposition format.', content: { 'text/plain': { schema: text } } } } } },
-  '/openapi.json': { get: { operationId: 'getOpenApi', tags: ['operations'], summary: 'This document', responses: { '200': { description: 'OpenAPI 3.1.', content: { 'application/json': { schema: { type: 'object' } } } } } } },
-  '/docs': { get: { operationId: 'getDocs', tags: ['operations'], summary: 'This document as a page', responses: { '200': { description: 'HTML without scripts or anything from elsewhere.', content: { 'text/html': { schema: text } } } } } },
+  '/metrics': {
+    get: {
+      operationId: 'getMetrics',
+      tags: ['operations'],
+      summary: 'Prometheus metrics',
+      responses: { '200': { description: 'The exposition format.', content: { 'text/plain': { schema: text } } } },
+    },
+  },
+  '/openapi.json': {
+    get: {
+      operationId: 'getOpenApi',
+      tags: ['operations'],
+      summary: 'This document',
+      responses: { '200': { description: 'OpenAPI 3.1.', content: { 'application/json': { schema: { type: 'object' } } } } },
+    },
+  },
+  '/docs': {
+    get: {
+      operationId: 'getDocs',
+      tags: ['operations'],
+      summary: 'This document as a page',
+      responses: { '200': { description: 'HTML without scripts or anything from elsewhere.', content: { 'text/html': { schema: text } } } },
+    },
+  },
 };
 
 export function openApi(version: string): OpenApi {
   return {
     openapi: '3.1.0',
-    info: { title: 'Eventgraft', version, description: 'Events in any order, any number of times; one graph out.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } } as OpenApi['info'],
+    info: {
+      title: 'Eventgraft',
+      version,
+      description: 'Events in any order, any number of times; one graph out.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    } as OpenApi['info'],
     tags: [
       { name: 'webhooks', description: 'For senders.' },
       { name: 'events', description: 'The ledger: every event taken in, and what became of it.' },
@@ -130,7 +197,14 @@ export function openApi(version: string): OpenApi {
     paths: PATHS,
     components: {
       schemas: schemas(),
-      securitySchemes: { adminToken: { type: 'apiKey', in: 'header', name: 'X-Admin-Token', description: '`ADMIN_TOKEN`; while it is unset these paths answer 404.' } },
+      securitySchemes: {
+        adminToken: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'X-Admin-Token',
+          description: '`ADMIN_TOKEN`; while it is unset these paths answer 404.',
+        },
+      },
     },
   };
 }
@@ -138,8 +212,16 @@ export function openApi(version: string): OpenApi {
 function schemas(): Readonly<Record<string, Json>> {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries({
-    Error: errorSchema, Event: eventSchema, EventDetail: eventDetailSchema, EventPage: pageSchema, Stats: statsSchema, Receipt: receiptSchema, Live: liveSchema, Readiness: readinessSchema,
-  })) registry.add(schema, { id });
+    Error: errorSchema,
+    Event: eventSchema,
+    EventDetail: eventDetailSchema,
+    EventPage: pageSchema,
+    Stats: statsSchema,
+    Receipt: receiptSchema,
+    Live: liveSchema,
+    Readiness: readinessSchema,
+  }))
+    registry.add(schema, { id });
   const made = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}`, io: 'output' }).schemas;
   return { ...Object.fromEntries(Object.entries(made).map(([id, schema]) => [id, tidy(schema)])), FactsEnvelope: envelope() };
 }
@@ -152,6 +234,8 @@ function tidy(schema: unknown): Json {
 
 /** The envelope brings definitions of its own; their references are told from where they now are. */
 function envelope(): Json {
-  const moved: unknown = JSON.parse(JSON.stringify(envelopeJsonSchema()).replaceAll('"#/$defs/', '"#/components/schemas/FactsEnvelope/$defs/'));
+  const moved: unknown = JSON.parse(
+    JSON.stringify(envelopeJsonSchema()).replaceAll('"#/$defs/', '"#/components/schemas/FactsEnvelope/$defs/'),
+  );
   return tidy(moved);
 }

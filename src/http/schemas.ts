@@ -8,7 +8,9 @@ const instant = z.string().meta({ format: 'date-time', description: 'RFC 3339 in
 const count = z.int().min(0);
 
 export const errorSchema = z
-  .object({ error: z.object({ code: z.string(), message: z.string(), path: z.string().optional().meta({ description: 'where in the request' }) }) })
+  .object({
+    error: z.object({ code: z.string(), message: z.string(), path: z.string().optional().meta({ description: 'where in the request' }) }),
+  })
   .meta({ id: 'Error' });
 
 export const eventSchema = z
@@ -42,7 +44,10 @@ export const eventDetailSchema = eventSchema
   .meta({ id: 'EventDetail' }) satisfies z.ZodType<EventDetail>;
 
 export const pageSchema = z
-  .object({ events: z.array(eventSchema), next: z.string().nullable().meta({ description: 'give it as `cursor` for the next page; null at the end' }) })
+  .object({
+    events: z.array(eventSchema),
+    next: z.string().nullable().meta({ description: 'give it as `cursor` for the next page; null at the end' }),
+  })
   .meta({ id: 'EventPage' });
 
 export const statsSchema = z
@@ -57,7 +62,9 @@ export const statsSchema = z
   .meta({ id: 'Stats' });
 export type Stats = z.infer<typeof statsSchema>;
 
-export const receiptSchema = z.object({ id: z.string().meta({ description: "the event's key" }), status: z.enum(['accepted', 'duplicate']) }).meta({ id: 'Receipt' });
+export const receiptSchema = z
+  .object({ id: z.string().meta({ description: "the event's key" }), status: z.enum(['accepted', 'duplicate']) })
+  .meta({ id: 'Receipt' });
 
 export const liveSchema = z.object({ status: z.literal('live') }).meta({ id: 'Live' });
 
@@ -68,7 +75,9 @@ export const readinessSchema = z
     reasons: z.array(z.string()).meta({ description: 'why it is not ready, or what a reader should know although it is' }),
     queue: z.object({ reachable: z.boolean(), durability: z.string().nullable(), queued: count.nullable() }),
     graph: z.object({ reachable: z.boolean() }),
-    epoch: z.object({ agrees: z.boolean().nullable() }).meta({ description: 'whether queue and graph are of one life; null while either is away' }),
+    epoch: z
+      .object({ agrees: z.boolean().nullable() })
+      .meta({ description: 'whether queue and graph are of one life; null while either is away' }),
     lastCommitAt: instant.nullable(),
   })
   .meta({ id: 'Readiness' });

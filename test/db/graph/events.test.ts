@@ -19,9 +19,23 @@ const BATCHES: readonly (readonly Event[])[] = [
   [eventOf({ id: 'late', type: 'order.created', at: '2026-11-21T07:00:00Z', facts: [order('1', 'pending')] })],
   [eventOf({ id: 'nothing', type: 'ping', facts: [] }), eventOf({ id: 'other', source: 'other', facts: [order('2', 'paid')] })],
   [eventOf({ id: 'future', at: '2027-01-01T00:00:00Z', facts: [order('3', 'paid')] })],
-  [{ ...eventOf({ id: 'broken', facts: [] }), body: '{"id":"broken","type":"t","occurredAt":"2026-11-21T09:00:00Z","facts":[{"upsert":{"node":"Nobody","key":{"id":"1"}}}]}' }],
+  [
+    {
+      ...eventOf({ id: 'broken', facts: [] }),
+      body: '{"id":"broken","type":"t","occurredAt":"2026-11-21T09:00:00Z","facts":[{"upsert":{"node":"Nobody","key":{"id":"1"}}}]}',
+    },
+  ],
   [eventOf({ id: 'paid', type: 'order.paid', at: '2026-11-21T09:30:00Z', facts: [order('1', 'fulfilled')] })],
-  [eventOf({ id: 'refund', receivedAtMs: RECEIVED_MS + 5 * MINUTE, facts: [{ link: { relationship: 'REFUNDS', from: { id: 'r1' }, to: { id: '404' } } }, { upsert: { node: 'Refund', key: { id: 'r1' } } }] })],
+  [
+    eventOf({
+      id: 'refund',
+      receivedAtMs: RECEIVED_MS + 5 * MINUTE,
+      facts: [
+        { link: { relationship: 'REFUNDS', from: { id: 'r1' }, to: { id: '404' } } },
+        { upsert: { node: 'Refund', key: { id: 'r1' } } },
+      ],
+    }),
+  ],
 ];
 
 async function keys(filter: EventFilter): Promise<string[]> {
@@ -42,9 +56,23 @@ describe('the list of events', () => {
     expect(events.map((event) => event.id)).toEqual(['refund', 'paid', 'broken', 'future', 'other', 'nothing', 'late', 'paid', 'old']);
     expect(next).toBeNull();
     expect(events[7]).toEqual({
-      key: 'shop:paid', source: 'shop', id: 'paid', occurrenceId: 'occ_1', type: 'order.paid', subject: 'Order/shop/1', entities: ['Order/shop/1'],
-      state: 'applied', occurredAt: '2026-11-21T09:00:00Z', receivedAt: '2026-11-21T10:00:00Z', appliedAt: '2026-11-21T10:00:01Z',
-      bodyHash: paid.bodyHash, conflict: false, mapping: 'facts@1', error: null, attempts: 1, parked: false,
+      key: 'shop:paid',
+      source: 'shop',
+      id: 'paid',
+      occurrenceId: 'occ_1',
+      type: 'order.paid',
+      subject: 'Order/shop/1',
+      entities: ['Order/shop/1'],
+      state: 'applied',
+      occurredAt: '2026-11-21T09:00:00Z',
+      receivedAt: '2026-11-21T10:00:00Z',
+      appliedAt: '2026-11-21T10:00:01Z',
+      bodyHash: paid.bodyHash,
+      conflict: false,
+      mapping: 'facts@1',
+      error: null,
+      attempts: 1,
+      parked: false,
     });
   });
 
@@ -62,7 +90,11 @@ describe('the list of events', () => {
     ['received until, itself excluded', { until: RECEIVED_MS + 5 * MINUTE, state: 'superseded' }, ['late']],
     ['by entity', { entity: 'Order/shop/1' }, ['paid', 'late', 'paid', 'old']],
     ['by an entity that is not the subject', { entity: 'Order/shop/404' }, ['refund']],
-    ['by all at once', { state: 'applied', source: 'shop', type: 'order.paid', entity: 'Order/shop/1', since: RECEIVED_MS, until: RECEIVED_MS + 1 }, ['paid', 'paid']],
+    [
+      'by all at once',
+      { state: 'applied', source: 'shop', type: 'order.paid', entity: 'Order/shop/1', since: RECEIVED_MS, until: RECEIVED_MS + 1 },
+      ['paid', 'paid'],
+    ],
     ['parked of another source', { state: 'parked', source: 'other' }, []],
     ['failed before it was received', { state: 'failed', until: RECEIVED_MS }, []],
   ])('%s', async (_, filter, ids) => {
@@ -78,7 +110,11 @@ describe('the list of events', () => {
 
   test('tells why an event failed or waits', async () => {
     const [broken] = (await reader.list({ state: 'failed' })).events;
-    expect(broken?.error).toEqual({ code: 'BAD_VALUE', message: 'facts[0].upsert.node: no label "Nobody" in the model', path: 'facts[0].upsert.node' });
+    expect(broken?.error).toEqual({
+      code: 'BAD_VALUE',
+      message: 'facts[0].upsert.node: no label "Nobody" in the model',
+      path: 'facts[0].upsert.node',
+    });
     const [future] = (await reader.list({ state: 'quarantined' })).events;
     expect(future?.error?.code).toBe('FUTURE_STAMP');
     const [refund] = (await reader.list({ state: 'parked' })).events;
@@ -133,7 +169,11 @@ describe('what the ledger counts', () => {
   test('adds up: every event that was told is in exactly one state, or was late', async () => {
     await graph.tell([paid, paid]);
     const stats = await reader.stats();
-    expect(stats).toEqual({ duplicateLate: 2, parked: 1, states: { applied: 5, superseded: 1, ignored: 1, quarantined: 1, failed: 1, acknowledged: 0, erased: 0 } });
+    expect(stats).toEqual({
+      duplicateLate: 2,
+      parked: 1,
+      states: { applied: 5, superseded: 1, ignored: 1, quarantined: 1, failed: 1, acknowledged: 0, erased: 0 },
+    });
     const told = BATCHES.flat().length + 2;
     expect(Object.values(stats.states).reduce((a, b) => a + b) + stats.duplicateLate).toBe(told);
     expect(await reader.count({})).toBe(BATCHES.flat().length);
@@ -145,7 +185,17 @@ describe('while events come in', () => {
     const first = await reader.list({}, { limit: 4 });
     await graph.tell([eventOf({ id: 'meanwhile', facts: [order('9', 'paid')] })]);
     const rest = await reader.list({}, { cursor: first.next ?? undefined });
-    expect([...first.events, ...rest.events].map((event) => event.id)).toEqual(['refund', 'paid', 'broken', 'future', 'other', 'nothing', 'late', 'paid', 'old']);
+    expect([...first.events, ...rest.events].map((event) => event.id)).toEqual([
+      'refund',
+      'paid',
+      'broken',
+      'future',
+      'other',
+      'nothing',
+      'late',
+      'paid',
+      'old',
+    ]);
   });
 
   test('a parked event is no longer parked once its other end is there', async () => {

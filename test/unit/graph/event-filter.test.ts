@@ -11,7 +11,13 @@ test('a cursor comes back as the place it was made of', () => {
 });
 
 test('what is no cursor is undefined', () => {
-  for (const text of ['', 'x', encodeCursor(place).slice(1), Buffer.from(`${place.segment} -1`).toString('base64url'), Buffer.from(`${place.segment}' 1`).toString('base64url')]) {
+  for (const text of [
+    '',
+    'x',
+    encodeCursor(place).slice(1),
+    Buffer.from(`${place.segment} -1`).toString('base64url'),
+    Buffer.from(`${place.segment}' 1`).toString('base64url'),
+  ]) {
     expect(decodeCursor(text)).toBeUndefined();
   }
 });
@@ -23,9 +29,19 @@ test('places are ordered by segment, then by position; everything is before the 
 });
 
 const nasty: LedgerEntry = {
-  key: 'shop:a"],["b\\', event: { source: 'shop', id: 'a"],["b\\', body: 'x', bodyHash: 'h', headers: { x: '],["shop:c",' }, receivedAtMs: 1 },
-  state: 'failed', conflict: false, type: 'foo],[', occurrenceId: undefined, occurredAt: 5n, subject: 'Order/shop/1', entities: ['Order/shop/1'], mapping: 'm',
-  error: { code: 'BAD_VALUE', message: '}]"', path: 'facts[0]' }, attempts: 2, latest: undefined,
+  key: 'shop:a"],["b\\',
+  event: { source: 'shop', id: 'a"],["b\\', body: 'x', bodyHash: 'h', headers: { x: '],["shop:c",' }, receivedAtMs: 1 },
+  state: 'failed',
+  conflict: false,
+  type: 'foo],[',
+  occurrenceId: undefined,
+  occurredAt: 5n,
+  subject: 'Order/shop/1',
+  entities: ['Order/shop/1'],
+  mapping: 'm',
+  error: { code: 'BAD_VALUE', message: '}]"', path: 'facts[0]' },
+  attempts: 2,
+  latest: undefined,
 };
 
 test('one row is cut out of a segment whatever brackets and quotes its texts hold', () => {

@@ -27,10 +27,21 @@ const options: AppOptions = {
       return undefined;
     },
   },
-  stats: async () => ({ accepted: 1, duplicate: 0, duplicateLate: 0, queued: 0, parked: 0, states: { applied: 1, superseded: 0, ignored: 0, quarantined: 0, failed: 0, acknowledged: 0, erased: 0 } }),
+  stats: async () => ({
+    accepted: 1,
+    duplicate: 0,
+    duplicateLate: 0,
+    queued: 0,
+    parked: 0,
+    states: { applied: 1, superseded: 0, ignored: 0, quarantined: 0, failed: 0, acknowledged: 0, erased: 0 },
+  }),
   health: createHealth('serve', {
-    durability: async () => 'always', queued: async () => 0, graph: async () => undefined,
-    queueEpoch: async () => 'e', graphEpoch: async () => 'e', lastCommitMs: () => undefined,
+    durability: async () => 'always',
+    queued: async () => 0,
+    graph: async () => undefined,
+    queueEpoch: async () => 'e',
+    graphEpoch: async () => 'e',
+    lastCommitMs: () => undefined,
   }),
   metrics,
   tokens: [TOKEN, NEWER],
@@ -40,8 +51,8 @@ const options: AppOptions = {
 };
 
 const closers: (() => void)[] = [];
-async function serve(tokens: readonly string[]): Promise<string> {
-  const server = createApp({ ...options, tokens }).listen(0, '127.0.0.1');
+async function serve(tokens: readonly string[], other: Partial<AppOptions> = {}): Promise<string> {
+  const server = createApp({ ...options, ...other, tokens }).listen(0, '127.0.0.1');
   await new Promise((done) => server.once('listening', done));
   closers.push(() => server.close());
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -58,12 +69,19 @@ afterAll(() => {
   metrics.close();
 });
 
-const ask = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${open}${path}`, { ...init, headers: { 'x-admin-token': TOKEN, ...init.headers } });
+const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
+  fetch(`${open}${path}`, { ...init, headers: { 'x-admin-token': TOKEN, ...init.headers } });
 const errorOf = async (response: Response): Promise<unknown> => ((await response.json()) as { error: unknown }).error;
 
 describe('the token', () => {
   test.each(['/events', '/events/shop%3A1', '/admin/stats', '/admin', '/admin/nothing'])('%s wants it', async (path) => {
-    for (const headers of [{}, { 'x-admin-token': '' }, { 'x-admin-token': TOKEN.slice(1) }, { 'x-admin-token': `${TOKEN}a` }, { authorization: `Bearer ${TOKEN}` }]) {
+    for (const headers of [
+      {},
+      { 'x-admin-token': '' },
+      { 'x-admin-token': TOKEN.slice(1) },
+      { 'x-admin-token': `${TOKEN}a` },
+      { authorization: `Bearer ${TOKEN}` },
+    ]) {
       const response = await fetch(`${open}${path}`, { headers: headers as Record<string, string> });
       expect(response.status).toBe(401);
       expect(await response.json()).toEqual({ error: { code: 'UNAUTHORIZED', message: 'a valid token is required' } });
@@ -71,12 +89,14 @@ describe('the token', () => {
   });
 
   test('may be either of two', async () => {
-    for (const token of [TOKEN, NEWER]) expect((await fetch(`${open}/admin/stats`, { headers: { 'x-admin-token': token } })).status).toBe(200);
+    for (const token of [TOKEN, NEWER])
+      expect((await fetch(`${open}/admin/stats`, { headers: { 'x-admin-token': token } })).status).toBe(200);
   });
 
   test('that is not configured makes the paths unknown', async () => {
     for (const path of ['/events', '/events/x', '/admin/stats']) {
-      for (const headers of [{}, { 'x-admin-token': '' }]) expect((await fetch(`${shut}${path}`, { headers: headers as Record<string, string> })).status).toBe(404);
+      for (const headers of [{}, { 'x-admin-token': '' }])
+        expect((await fetch(`${shut}${path}`, { headers: headers as Record<string, string> })).status).toBe(404);
     }
     expect((await fetch(`${shut}/health/live`)).status).toBe(200);
   });
@@ -89,16 +109,38 @@ describe('the token', () => {
 describe('GET /events', () => {
   test('hands the filter on, times as milliseconds rounded up', async () => {
     asked.length = 0;
-    const query = 'state=parked&source=acme-shopify&type=order.paid&since=2026-11-21T10:00:00.0001Z&until=2026-11-21T12:00:00%2B01:00&entity=Order/acme-shopify/1001&limit=5';
+    const query =
+      'state=parked&source=acme-shopify&type=order.paid&since=2026-11-21T10:00:00.0001Z&until=2026-11-21T12:00:00%2B01:00&entity=Order/acme-shopify/1001&limit=5';
     expect(await (await ask(`/events?${query}`)).json()).toEqual({ events: [], next: null });
-    expect(asked).toEqual([{
-      state: 'parked', source: 'acme-shopify', type: 'order.paid', since: Date.UTC(2026, 10, 21, 10) + 1, until: Date.UTC(2026, 10, 21, 11), entity: 'Order/acme-shopify/1001', limit: 5, cursor: undefined,
-    }]);
+    expect(asked).toEqual([
+      {
+        state: 'parked',
+        source: 'acme-shopify',
+        type: 'order.paid',
+        since: Date.UTC(2026, 10, 21, 10) + 1,
+        until: Date.UTC(2026, 10, 21, 11),
+        entity: 'Order/acme-shopify/1001',
+        limit: 5,
+        cursor: undefined,
+      },
+    ]);
   });
 
   test.each([
-    ['state', 'state=done'], ['source', 'source=ACME'], ['type', 'type='], ['since', 'since=yesterday'], ['since', 'since=2026-11-21'], ['until', 'until=2026-11-21T12:00:00+01:00'],
-    ['entity', 'entity=1001'], ['limit', 'limit=0'], ['limit', 'limit=1001'], ['limit', 'limit=1e2'], ['limit', 'limit='], ['cursor', 'cursor='], ['page', 'page=2'], ['limit', 'limit=1&limit=2'],
+    ['state', 'state=done'],
+    ['source', 'source=ACME'],
+    ['type', 'type='],
+    ['since', 'since=yesterday'],
+    ['since', 'since=2026-11-21'],
+    ['until', 'until=2026-11-21T12:00:00+01:00'],
+    ['entity', 'entity=1001'],
+    ['limit', 'limit=0'],
+    ['limit', 'limit=1001'],
+    ['limit', 'limit=1e2'],
+    ['limit', 'limit='],
+    ['cursor', 'cursor='],
+    ['page', 'page=2'],
+    ['limit', 'limit=1&limit=2'],
   ])('names %s where it is wrong: %s', async (path, query) => {
     const response = await ask(`/events?${query}`);
     expect(response.status).toBe(400);
@@ -129,6 +171,11 @@ describe('errors', () => {
     expect(await response.text()).not.toContain('10.0.0.1');
   });
 
+  test('a process without a graph says so', async () => {
+    const url = await serve([TOKEN], { events: undefined });
+    expect((await fetch(`${url}/events`, { headers: { 'x-admin-token': TOKEN } })).status).toBe(503);
+  });
+
   test('a bug of ours is told to the log and to nobody else', async () => {
     const response = await ask('/events/shop%3Abug');
     expect(response.status).toBe(500);
@@ -147,9 +194,15 @@ describe('what anyone may read', () => {
     expect(response.headers.get('content-type')).toMatch(/^text\/plain/);
     const text = await response.text();
     for (const line of [
-      'eventgraft_accepted_total{source="acme-shopify"} 1', 'eventgraft_rejected_total{reason="BAD_SIGNATURE"} 1', 'eventgraft_outcomes_total{state="applied"} 2',
-      'eventgraft_outcomes_total{state="late"} 1', 'eventgraft_queued 7', 'eventgraft_ack_seconds_count 1', 'eventgraft_batch_events_sum 3',
-    ]) expect(text.split('\n')).toContain(line);
+      'eventgraft_accepted_total{source="acme-shopify"} 1',
+      'eventgraft_rejected_total{reason="BAD_SIGNATURE"} 1',
+      'eventgraft_outcomes_total{state="applied"} 2',
+      'eventgraft_outcomes_total{state="late"} 1',
+      'eventgraft_queued 7',
+      'eventgraft_ack_seconds_count 1',
+      'eventgraft_batch_events_sum 3',
+    ])
+      expect(text.split('\n')).toContain(line);
     expect(text).toContain('nodejs_eventloop_lag_seconds');
     expect(text).not.toMatch(/^eventgraft_parked /m);
   });
@@ -171,8 +224,14 @@ describe('openapi.json', () => {
   });
 
   test('tells of every route, and of none that is not there', () => {
-    const told = Object.keys(document.paths).filter((path) => !path.startsWith('/webhooks/')).sort();
-    expect(told).toEqual(routesOf(options).map(({ path }) => path.replaceAll(/:(\w+)/g, '{$1}')).sort());
+    const told = Object.keys(document.paths)
+      .filter((path) => !path.startsWith('/webhooks/'))
+      .sort();
+    expect(told).toEqual(
+      routesOf(options)
+        .map(({ path }) => path.replaceAll(/:(\w+)/g, '{$1}'))
+        .sort(),
+    );
   });
 
   test('says of each route whether it wants a token', () => {
@@ -187,16 +246,23 @@ describe('openapi.json', () => {
     const references = [...text.matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1] ?? '');
     expect(references.length).toBeGreaterThan(20);
     for (const reference of references) {
-      const found = reference.slice(2).split('/').reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], document);
+      const found = reference
+        .slice(2)
+        .split('/')
+        .reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], document);
       expect([reference, typeof found]).toEqual([reference, 'object']);
     }
   });
 
   test('names each operation once, and every parameter of a path', () => {
-    const operations = Object.entries(document.paths).flatMap(([path, methods]) => Object.values(methods).map((operation) => ({ path, operation })));
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.values(methods).map((operation) => ({ path, operation })),
+    );
     expect(new Set(operations.map(({ operation }) => operation.operationId)).size).toBe(operations.length);
     for (const { path, operation } of operations) {
-      const declared = ((operation['parameters'] ?? []) as { name: string; in: string }[]).filter((one) => one.in === 'path').map((one) => one.name);
+      const declared = ((operation['parameters'] ?? []) as { name: string; in: string }[])
+        .filter((one) => one.in === 'path')
+        .map((one) => one.name);
       expect(declared).toEqual([...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]));
     }
   });

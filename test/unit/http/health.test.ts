@@ -4,21 +4,32 @@ import { createHealth, type Probes } from '../../../src/http/health.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 10);
 const well: Probes = {
-  durability: async () => 'always', queued: async () => 5, graph: async () => undefined,
-  queueEpoch: async () => 'one', graphEpoch: async () => 'one', lastCommitMs: () => NOW - 1_000,
+  durability: async () => 'always',
+  queued: async () => 5,
+  graph: async () => undefined,
+  queueEpoch: async () => 'one',
+  graphEpoch: async () => 'one',
+  lastCommitMs: () => NOW - 1_000,
 };
 const away = async (): Promise<never> => Promise.reject(new Error('away'));
-const readiness = (role: 'serve' | 'work' | 'dev', probes: Partial<Probes>) => createHealth(role, { ...well, ...probes }, { now: () => NOW, timeoutMs: 20 }).readiness();
+const readiness = (role: 'serve' | 'work' | 'dev', probes: Partial<Probes>) =>
+  createHealth(role, { ...well, ...probes }, { now: () => NOW, timeoutMs: 20 }).readiness();
 
 test('a receiver is ready while events can be made durable, and shows that Neo4j is away', async () => {
   expect(await readiness('serve', { graph: away, graphEpoch: away })).toEqual({
-    status: 'ready', role: 'serve', reasons: ['Neo4j is away'], queue: { reachable: true, durability: 'always', queued: 5 }, graph: { reachable: false },
-    epoch: { agrees: null }, lastCommitAt: '2026-11-21T09:59:59Z',
+    status: 'ready',
+    role: 'serve',
+    reasons: ['Neo4j is away'],
+    queue: { reachable: true, durability: 'always', queued: 5 },
+    graph: { reachable: false },
+    epoch: { agrees: null },
+    lastCommitAt: '2026-11-21T09:59:59Z',
   });
 });
 
 test('a receiver without Redis is not ready', async () => {
-  for (const role of ['serve', 'dev'] as const) expect((await readiness(role, { durability: away, queued: away, queueEpoch: away })).status).toBe('unready');
+  for (const role of ['serve', 'dev'] as const)
+    expect((await readiness(role, { durability: away, queued: away, queueEpoch: away })).status).toBe('unready');
 });
 
 test('a probe that hangs counts as away', async () => {
