@@ -4,7 +4,7 @@ import { defineModel, type Model } from '../../../src/model/model.ts';
 import { boolean, float, integer, max, min, text, time, union } from '../../../src/model/values.ts';
 import { law } from '../../../src/verify/law-model.ts';
 import { showDivergence, verifyInMemory, type JudgedWorld } from '../../../src/verify/memory.ts';
-import { createJudgedWorld } from '../../support/world.ts';
+import { createJudgedWorld } from '../../../src/verify/judge.ts';
 
 const HISTORIES = 20_000;
 

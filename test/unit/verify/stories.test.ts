@@ -5,7 +5,7 @@ import { reference } from '../../../src/verify/reference.ts';
 import { schedulesOf } from '../../../src/verify/schedule.ts';
 import { showSchedule } from '../../../src/verify/show.ts';
 import { stories, tellStories } from '../../../src/verify/stories.ts';
-import { createJudgedWorld } from '../../support/world.ts';
+import { createJudgedWorld } from '../../../src/verify/judge.ts';
 
 describe.each(stories)('$name', ({ model, events, expect: graph }) => {
   test('by the law', () => {
