@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { release } from '../../../src/apply.ts';
 import { createFactsOf } from '../../../src/facts-of.ts';
 import { createEventReader, type EventReader } from '../../../src/graph/events.ts';
 import type { EventFilter } from '../../../src/graph/event-filter.ts';
@@ -177,6 +178,23 @@ describe('what the ledger counts', () => {
     const told = BATCHES.flat().length + 2;
     expect(Object.values(stats.states).reduce((a, b) => a + b) + stats.duplicateLate).toBe(told);
     expect(await reader.count({})).toBe(BATCHES.flat().length);
+  });
+});
+
+describe('a quarantined event that was released', () => {
+  test('is listed by the state it came to, and by no other', async () => {
+    const [future] = (await graph.ledger()).filter((entry) => entry.state === 'quarantined');
+    if (future === undefined) throw new Error('nothing is quarantined');
+    const intake = { job: 'release', index: 0, of: 1, event: future.event, ledgerKey: future.key, attempts: future.attempts };
+    expect(await release([intake], graph.store, { sources: graph.sources, maxFutureMs: 600_000, asOfMs: Date.UTC(2027, 0, 1) })).toEqual([
+      'applied',
+    ]);
+    expect(await keys({ state: 'quarantined' })).toEqual([]);
+    const [released] = (await reader.list({ state: 'applied', entity: 'Order/shop/3' })).events;
+    expect([released?.key, released?.state, released?.error]).toEqual(['shop:future', 'applied', null]);
+    expect(await reader.count({ state: 'applied' })).toBe(6);
+    expect(await reader.count({ state: 'applied', source: 'shop', type: 'told' })).toBe(3);
+    expect((await reader.stats()).states).toMatchObject({ applied: 6, quarantined: 0 });
   });
 });
 

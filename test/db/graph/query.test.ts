@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Bolt } from '../../../src/graph/driver.ts';
 import { loadNamedQueries } from '../../../src/graph/named-queries.ts';
 import { createQueryBolt, runQuery } from '../../../src/graph/query.ts';
+import { checkPlan, type PlanNode } from '../../../src/graph/query-guard.ts';
 import type { commerce } from '../../../src/model/commerce.ts';
 import type { FactOf } from '../../../src/model/facts.ts';
 import { eventOf, openGraph, type TestGraph } from '../../support/graph.ts';
@@ -281,6 +282,42 @@ describe('a query of one’s own', () => {
     ['MATCH (o:Order) RETURN o._clock'],
   ])('is refused: %s', async (cypher) => {
     await expect(runQuery(bolt, cypher)).rejects.toMatchObject({ code: 'QUERY_REFUSED' });
+  });
+
+  const PLANNED = [
+    'CREATE (n:Order {source: "x", id: "1"}) RETURN n',
+    'MATCH (o:Order) SET o.status = "x"',
+    'MERGE (o:Order {source: "x", id: "1"}) RETURN o',
+    'MATCH (o:Order) DETACH DELETE o',
+    'FOREACH (i IN [1] | CREATE (:Order))',
+    'CALL dbms.listConfig() YIELD name RETURN name',
+    'CALL dbms.components()',
+    'CALL db.createLabel("X")',
+    'LOAD CSV FROM "file:///etc/passwd" AS row RETURN row',
+    'SHOW TRANSACTIONS',
+    'SHOW INDEXES',
+    'CREATE INDEX FOR (o:Order) ON (o.name)',
+  ];
+
+  test.each(PLANNED)('is refused by its plan alone, whatever its text hides: %s', async (cypher) => {
+    const session = bolt.driver.session({ database: bolt.database, defaultAccessMode: 'READ' });
+    try {
+      const { summary } = await session.run(`EXPLAIN ${cypher}`);
+      expect(() => checkPlan(summary.queryType, summary.plan as PlanNode | false)).toThrow(expect.objectContaining({ code: 'QUERY_REFUSED' }));
+    } finally {
+      await session.close();
+    }
+  });
+
+  test('could not write even if neither look saw it: the server holds the transaction to reading', async () => {
+    const session = bolt.driver.session({ database: bolt.database, defaultAccessMode: 'READ' });
+    try {
+      await expect(session.run('CREATE (:Order {source: "x", id: "1"})')).rejects.toMatchObject({
+        code: 'Neo.ClientError.Statement.AccessMode',
+      });
+    } finally {
+      await session.close();
+    }
   });
 
   test('that was refused has changed nothing', async () => {
