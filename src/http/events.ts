@@ -4,12 +4,9 @@ import { z } from 'zod';
 
 import { IngestError } from '../errors.ts';
 import { SOURCE_NAME, STATES } from '../event.ts';
-import type { EventReader } from '../graph/events.ts';
+import { DEFAULT_LIMIT, MAX_LIMIT, type EventReader } from '../graph/events.ts';
 import type { FactsOf } from '../graph/event-view.ts';
 import { parseInstant, toMs } from '../model/instant.ts';
-
-export const DEFAULT_LIMIT = 100;
-export const MAX_LIMIT = 1_000;
 
 const instant = (round: (nanos: bigint) => number) =>
   z.string().transform((text, context) => {
@@ -18,6 +15,8 @@ const instant = (round: (nanos: bigint) => number) =>
     context.addIssue({ code: 'custom', message: 'must be an RFC 3339 time with Z or offset; write a + as %2B' });
     return z.NEVER;
   });
+
+export { MAX_LIMIT };
 
 /** Times are compared in milliseconds: a bound between two is the later one. */
 const roundUp = (nanos: bigint): number => toMs(nanos + 999_999n);

@@ -3,8 +3,8 @@ import { z } from 'zod';
 
 import { ERRORS, type ErrorCode } from '../errors.ts';
 import { STATES } from '../event.ts';
+import { DEFAULT_LIMIT, MAX_LIMIT } from '../graph/events.ts';
 import { envelopeJsonSchema } from '../model/envelope.ts';
-import { DEFAULT_LIMIT, MAX_LIMIT } from './events.ts';
 import {
   errorSchema,
   eventDetailSchema,

@@ -1,5 +1,7 @@
 import type { AddressInfo } from 'node:net';
 
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { IngestError } from '../../../src/errors.ts';
@@ -251,6 +253,63 @@ describe('openapi.json', () => {
         .split('/')
         .reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], document);
       expect([reference, typeof found]).toEqual([reference, 'object']);
+    }
+  });
+
+  test('has schemas that hold what is answered, and refuse what is not', () => {
+    const ajv = new Ajv2020({ strict: false });
+    formats.default(ajv);
+    ajv.addSchema(JSON.parse(JSON.stringify(document)) as object, 'api');
+    const holds = (name: string, value: unknown): boolean => ajv.validate({ $ref: `api#/components/schemas/${name}` }, value) === true;
+    const event = {
+      key: 'shop:1',
+      source: 'shop',
+      id: '1',
+      occurrenceId: null,
+      type: 'order.paid',
+      subject: 'Order/shop/1',
+      entities: ['Order/shop/1'],
+      state: 'failed',
+      occurredAt: null,
+      receivedAt: '2026-11-21T10:00:00.5Z',
+      appliedAt: '2026-11-21T10:00:01Z',
+      bodyHash: 'ab',
+      conflict: false,
+      mapping: 'facts@1',
+      error: { code: 'BAD_VALUE', message: 'm' },
+      attempts: 1,
+      parked: false,
+    };
+    expect(holds('EventPage', { events: [event], next: null })).toBe(true);
+    expect(holds('EventPage', { events: [{ ...event, state: 'parked' }], next: null })).toBe(false);
+    expect(holds('EventDetail', { ...event, body: '{}', headers: {}, facts: [{ upsert: {} }] })).toBe(true);
+    expect(holds('EventDetail', event)).toBe(false);
+    expect(holds('Error', { error: { code: 'BAD_REQUEST', message: 'm', path: 'limit' } })).toBe(true);
+    expect(
+      holds('FactsEnvelope', {
+        id: '1',
+        type: 't',
+        occurredAt: '2026-11-21T10:00:00Z',
+        facts: [{ remove: { node: 'Order', key: { id: '1' } } }],
+      }),
+    ).toBe(true);
+    expect(holds('FactsEnvelope', { id: '1', type: 't', occurredAt: '2026-11-21T10:00:00Z', facts: [{ remove: { key: {} } }] })).toBe(
+      false,
+    );
+  });
+
+  test('holds the answers of this very service', async () => {
+    const ajv = new Ajv2020({ strict: false });
+    formats.default(ajv);
+    ajv.addSchema(JSON.parse(JSON.stringify(document)) as object, 'api');
+    for (const [path, name] of [
+      ['/events', 'EventPage'],
+      ['/admin/stats', 'Stats'],
+      ['/health/ready', 'Readiness'],
+      ['/health/live', 'Live'],
+      ['/nothing', 'Error'],
+    ] as const) {
+      expect([path, ajv.validate({ $ref: `api#/components/schemas/${name}` }, await (await ask(path)).json())]).toEqual([path, true]);
     }
   });
 
