@@ -1,0 +1,42 @@
+import { Neo4jError } from 'neo4j-driver';
+import { describe, expect, test } from 'vitest';
+
+import { IngestError } from '../../../src/errors.ts';
+import { explainFailure } from '../../../src/graph/driver.ts';
+
+const said = (code: string, message = 'said so'): Neo4jError => new Neo4jError(message, code, '50N42', 'general');
+
+describe('what a failure of the database means', () => {
+  test.each([
+    ['a deadlock is tried again at once', 'Neo.TransientError.Transaction.DeadlockDetected', 'GRAPH_CONFLICT'],
+    ['so is an entity that vanished', 'Neo.ClientError.Statement.EntityNotFound', 'GRAPH_CONFLICT'],
+    ['a syntax error is the write’s own fault', 'Neo.ClientError.Statement.SyntaxError', 'WRITE_REFUSED'],
+    ['so is a value that a type refuses', 'Neo.ClientError.Statement.TypeError', 'WRITE_REFUSED'],
+    ['so is a key too long for its index', 'Neo.DatabaseError.Statement.ExecutionFailed', 'WRITE_REFUSED'],
+    ['a transaction too large is halved', 'Neo.TransientError.General.TransactionOutOfMemoryError', 'WRITE_REFUSED'],
+    ['so is one that the pool has no memory for', 'Neo.TransientError.General.MemoryPoolOutOfMemoryError', 'WRITE_REFUSED'],
+    ['a lost connection is waited out', 'ServiceUnavailable', 'GRAPH_UNAVAILABLE'],
+    ['so is an expired session', 'SessionExpired', 'GRAPH_UNAVAILABLE'],
+    ['so is a wrong password', 'Neo.ClientError.Security.Unauthorized', 'GRAPH_UNAVAILABLE'],
+    ['so is a database that is not there yet', 'Neo.ClientError.Database.DatabaseNotFound', 'GRAPH_UNAVAILABLE'],
+    ['so is a full disk', 'Neo.TransientError.General.DatabaseUnavailable', 'GRAPH_UNAVAILABLE'],
+    ['so is a transaction that the server ended', 'Neo.ClientError.Transaction.TransactionTimedOut', 'GRAPH_UNAVAILABLE'],
+  ])('%s', (_, code, expected) => {
+    expect(explainFailure(said(code))).toMatchObject({ code: expected, context: { code } });
+  });
+
+  test('a constraint on our own rows is a race of two workers; on anybody else’s it is the event’s fault', () => {
+    const violated = 'Neo.ClientError.Schema.ConstraintValidationFailed';
+    expect(explainFailure(said(violated, 'Node(1) already exists with label `_Event` and property `key`')).code).toBe('GRAPH_CONFLICT');
+    expect(explainFailure(said(violated, 'Node(1) already exists with label `Order` and property `name`')).code).toBe('WRITE_REFUSED');
+  });
+
+  test('what is ours already stays as it is, and what the driver does not know is an outage', () => {
+    const own = new IngestError('BAD_VALUE', 'no');
+    expect(explainFailure(own)).toBe(own);
+    expect(explainFailure(new Error('read ECONNRESET'))).toMatchObject({
+      code: 'GRAPH_UNAVAILABLE',
+      message: 'Neo4j did not answer: read ECONNRESET',
+    });
+  });
+});
