@@ -5,5 +5,12 @@ import { say } from './output.ts';
 
 /** Given databases are used, missing ones started; progress goes to stderr. */
 export function runtimeOptions(config: Config): RuntimeOptions {
-  return { neo4j: config.neo4j, redisUrl: config.redisUrl, kind: config.runtime, javaHome: javaHome(), cacheDir: cacheDirectory(), report: say };
+  return {
+    neo4j: config.neo4j,
+    redisUrl: config.redisUrl,
+    kind: config.runtime,
+    javaHome: javaHome(),
+    cacheDir: cacheDirectory(),
+    report: say,
+  };
 }

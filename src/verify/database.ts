@@ -27,6 +27,8 @@ export interface DatabaseVerifyOptions {
   readonly seed: string | number;
   /** Histories in the database at once. */
   readonly sideBySide?: number;
+  /** Concurrent writers. Default: one to four, by chance. */
+  readonly writers?: number;
   readonly report?: (progress: { histories: number; divergences: number; redone: number; conflicts: number }) => void;
   readonly limit?: number;
 }
@@ -78,7 +80,7 @@ interface Counters {
 }
 
 /** Jobs hold one batch of each of several histories; up to four writers take them, and some jobs are cut off or done twice. */
-async function play({ bolt, model }: DatabaseVerifyOptions, stories: readonly Story[], random: Random, counters: Counters): Promise<void> {
+async function play({ bolt, model, writers }: DatabaseVerifyOptions, stories: readonly Story[], random: Random, counters: Counters): Promise<void> {
   const said = new Map(stories.flatMap(({ history }) => history.map((event) => [nameOf(event), event.mapped] as const)));
   const source = (name: string): Source => ({
     name, model, version: '1', keepHeaders: [], verify: () => '', identify: () => ({ id: '' }),
@@ -86,7 +88,7 @@ async function play({ bolt, model }: DatabaseVerifyOptions, stories: readonly St
   });
   const sources = new Map(['acme', 'beta'].map((name) => [name, source(name)]));
   const jobs = jobsOf(stories, random);
-  const lanes = 1 + random.below(4);
+  const lanes = writers ?? 1 + random.below(4);
   const lane = async (): Promise<void> => {
     const graph = createGraphStore(bolt, model, { onRetry: () => (counters.conflicts += 1) });
     const moody = cutOff(graph, random, counters);

@@ -1,0 +1,5 @@
+// What answers here.
+// columns: version, edition
+CALL dbms.components() YIELD name, versions, edition
+WHERE name = 'Neo4j Kernel'
+RETURN versions[0] AS version, edition

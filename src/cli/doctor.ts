@@ -1,0 +1,123 @@
+/** `doctor`: what a person needs on a bad day, one line a check with the way out. Changes nothing, and never prints a secret. */
+import type { Command } from 'commander';
+import { basename } from 'node:path';
+
+import { loadConfig, readEnvironment, type Config } from '../config.ts';
+import * as library from '../index.ts';
+import { loadSetup, type Setup } from '../load-config.ts';
+import { commerce } from '../model/commerce.ts';
+import { findGraph, findRedis, findRunning, hostOf, makeSecret, withGraph, withRedis, withSecrets } from './context.ts';
+import { bad, fromError, lineOf, none, ok, plural, type Check } from './doctor/check.ts';
+import { checkEpoch, examineGraph } from './doctor/graph.ts';
+import { examineQueue } from './doctor/queue.ts';
+import { examineRuntime } from './doctor/runtime.ts';
+import { print, printJson } from './output.ts';
+
+const OLDEST_NODE = [20, 19] as const;
+
+export function addDoctorCommand(program: Command): void {
+  program
+    .command('doctor')
+    .description('check this machine, the configuration, the queue and the graph; exit 1 if anything is wrong')
+    .option('--json', 'print one JSON object')
+    .action(doctor);
+}
+
+async function doctor({ json }: { readonly json?: boolean }): Promise<void> {
+  const checks: Check[] = [];
+  const tell = (...found: readonly Check[]): void => {
+    checks.push(...found);
+    if (json !== true) for (const check of found) print(lineOf(check));
+  };
+  tell(checkNode(process.versions.node));
+  const config = readConfig();
+  if ('status' in config) tell(config);
+  else await examine(config, tell);
+  const ok = checks.every(({ status }) => status !== 'bad');
+  if (json === true) printJson({ ok, checks });
+  if (!ok) process.exitCode = 1;
+}
+
+async function examine(config: Config, tell: (...found: readonly Check[]) => void): Promise<void> {
+  const running = findRunning();
+  tell({
+    name: 'configuration',
+    status: 'ok',
+    detail: running === undefined ? 'the environment is understood' : `joins the dev of process ${running.pid}, ${running.url}`,
+  });
+  const real = withSecrets(config, (source) => running?.secrets[source]);
+  tell(await checkSources(real), checkTokens(config, running !== undefined));
+  const setup = await loadSetup(withSecrets(real, makeSecret), { library }).catch((): Setup => ({
+    model: commerce,
+    sources: new Map(),
+    file: undefined,
+  }));
+
+  const redis = findRedis(config);
+  const graph = findGraph(config);
+  if (redis === undefined || graph === undefined) tell(...(await examineRuntime(config)));
+  const queue =
+    redis === undefined
+      ? [none('redis', 'REDIS_URL is not set, and no dev runs in this directory')]
+      : await withRedis(redis, (client) => examineQueue(client, redis, config)).catch((error: unknown) => [fromError('redis', error)]);
+  tell(...queue);
+  const seen =
+    graph === undefined
+      ? [none('neo4j', 'NEO4J_URI is not set, and no dev runs in this directory')]
+      : await withGraph(graph, (bolt) => examineGraph(bolt, setup, config, hostOf(graph.uri))).catch((error: unknown) => [
+          fromError('neo4j', error),
+        ]);
+  tell(...seen);
+  if (
+    redis === undefined ||
+    graph === undefined ||
+    [...queue, ...seen].some(({ name, status }) => status === 'bad' && (name === 'redis' || name === 'neo4j'))
+  )
+    return;
+  tell(
+    ...(await withRedis(redis, (client) => withGraph(graph, (bolt) => checkEpoch(client, redis, bolt))).catch((error: unknown) => [
+      fromError('epoch', error),
+    ])),
+  );
+}
+
+export function checkNode(version: string): Check {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const fits = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+  return fits ? ok('node', version) : bad('node', version, `Install Node ${OLDEST_NODE.join('.')} or newer.`);
+}
+
+function readConfig(): Config | Check {
+  try {
+    return loadConfig(readEnvironment());
+  } catch (error) {
+    return fromError('configuration', error);
+  }
+}
+
+async function checkSources(config: Config): Promise<Check> {
+  try {
+    const { file, sources } = await loadSetup(config, { library });
+    const from = file === undefined ? 'built-in' : basename(file);
+    if (sources.size > 0)
+      return ok(
+        'sources',
+        `${from}: ${[...sources.keys()].map((name) => `${name} (${plural(config.secretsOf(name).length, 'secret')})`).join(', ')}`,
+      );
+    const advice = 'Set WEBHOOK_SECRET_<SOURCE>, e.g. WEBHOOK_SECRET_SHOPIFY.';
+    return config.redisUrl === undefined
+      ? none('sources', 'none has a secret; dev makes them up')
+      : bad('sources', 'none has a secret, so serve would take nothing in', advice);
+  } catch (error) {
+    return fromError('sources', error);
+  }
+}
+
+function checkTokens({ adminTokens, producerTokens }: Config, isLocal: boolean): Check {
+  if (isLocal) return none('tokens', 'of the running dev');
+  const unset = [
+    ...(adminTokens.length > 0 ? [] : ['ADMIN_TOKEN: /events and /admin answer 404']),
+    ...(producerTokens.length > 0 ? [] : ['PRODUCER_TOKEN: POST /events answers 404']),
+  ];
+  return unset.length === 0 ? ok('tokens', 'ADMIN_TOKEN and PRODUCER_TOKEN are set') : none('tokens', `not set: ${unset.join('; ')}`);
+}
