@@ -2,16 +2,26 @@
  * `npm run bench -- --json`: ours beside the raw driver, one transaction an event, and unfolded UNWIND, interleaved on
  * one warm server. Prints events/s (median and spread) and the ratios that the README quotes.
  */
+import { parseArgs } from 'node:util';
+
+import { runtimeOptions } from '../src/cli/runtime.ts';
+import { loadConfig, readEnvironment } from '../src/config.ts';
 import { createBolt, type Bolt } from '../src/graph/driver.ts';
 import { applySchema } from '../src/graph/schema.ts';
+import { startRuntime } from '../src/runtime/runtime.ts';
 import type { Event } from '../src/event.ts';
 import { makeEvents, model } from './workload.ts';
 import { ours, perEvent, raw, unfolded, type Write } from './writers.ts';
 
-const [uri = 'bolt://127.0.0.1:17687', rounds = '3', count = '10000'] = process.argv.slice(2);
-const bolt: Bolt = createBolt({ uri, username: process.env['NEO4J_USERNAME'] ?? 'neo4j', password: process.env['NEO4J_PASSWORD'] ?? 'neo4j' });
+const { values: flags } = parseArgs({
+  options: { json: { type: 'boolean' }, rounds: { type: 'string', default: '5' }, events: { type: 'string', default: '20000' } },
+});
+const given = loadConfig(readEnvironment());
+const runtime = await startRuntime({ ...runtimeOptions(given), heapMb: 2_048, pageCacheMb: 1_024 });
+const bolt: Bolt = createBolt(runtime.neo4j);
 await applySchema(bolt, model);
-const n = Number(count);
+await bolt.driver.executeQuery('CREATE CONSTRAINT bench_event IF NOT EXISTS FOR (e:BenchEvent) REQUIRE e.key IS UNIQUE');
+const n = Number(flags.events);
 const rates = new Map<string, number[]>();
 
 async function measure(name: string, write: Write, events: readonly Event[]): Promise<void> {
@@ -23,23 +33,31 @@ async function measure(name: string, write: Write, events: readonly Event[]): Pr
 }
 
 const run = Date.now().toString(36);
-for (let round = 0; round <= Number(rounds); round++) {
+for (let round = 0; round <= Number(flags.rounds); round++) {
   if (round === 1) rates.clear(); // the first round warms the server
   const events = makeEvents(n, `${run}-a${round}`, round);
   await measure('raw', raw(bolt), makeEvents(n, `${run}-r${round}`, round));
   await measure('ours', ours(bolt), events);
   await measure('redelivery', ours(bolt), events);
   await measure('unfolded', unfolded(bolt), makeEvents(n, `${run}-u${round}`, round));
+  await measure('unfoldedBare', unfolded(bolt, { ledger: false }), makeEvents(n, `${run}-b${round}`, round));
   await measure('perEvent', perEvent(bolt), makeEvents(Math.min(n, 2_000), `${run}-e${round}`, round));
 }
-const median = (name: string): number => [...(rates.get(name) ?? [])].sort((a, b) => a - b)[Math.floor((rates.get(name)?.length ?? 0) / 2)] ?? NaN;
+const sorted = (name: string): number[] => [...(rates.get(name) ?? [])].sort((a, b) => a - b);
+const median = (name: string): number => sorted(name)[Math.floor(sorted(name).length / 2)] ?? NaN;
+const ratio = (a: string, b: string): number => Number((median(a) / median(b)).toFixed(2));
 const result = {
-  events: n, rounds: Number(rounds),
-  eventsPerSecond: Object.fromEntries([...rates.keys()].map((name) => [name, Math.round(median(name))])),
+  events: n,
+  rounds: Number(flags.rounds),
+  eventsPerSecond: Object.fromEntries([...rates.keys()].map((name) => [name, { median: Math.round(median(name)), min: Math.round(sorted(name)[0] ?? NaN), max: Math.round(sorted(name).at(-1) ?? NaN) }])),
   ratios: {
-    oursToRaw: median('ours') / median('raw'), oursToPerEvent: median('ours') / median('perEvent'),
-    oursToUnfolded: median('ours') / median('unfolded'), redeliveryToUnfolded: median('redelivery') / median('unfolded'),
+    oursToRaw: ratio('ours', 'raw'),
+    oursToPerEvent: ratio('ours', 'perEvent'),
+    oursToUnfolded: ratio('ours', 'unfolded'),
+    oursToUnfoldedBare: ratio('ours', 'unfoldedBare'),
+    redeliveryToUnfolded: ratio('redelivery', 'unfolded'),
   },
 };
-console.log(JSON.stringify(result, null, 2));
+console.log(JSON.stringify(result, null, flags.json === true ? 0 : 2));
 await bolt.close();
+await runtime.close();

@@ -30,31 +30,32 @@ export function ours(bolt: Bolt, batch = BATCH): Write {
   };
 }
 
-/** L1: the same facts by MERGE in batches, nothing else: no order, no ledger. The limit of the driver and the database. */
+/** L1: every node and edge of a batch merged once, in two rounds of static Cypher: no order, no guard, no ledger. The limit of driver and database. */
 export function raw(bolt: Bolt, batch = BATCH): Write {
   return async (events) => {
     for (let i = 0; i < events.length; i += batch) {
       const facts = events.slice(i, i + batch).flatMap(factsOf);
       await inTransaction(bolt, async (run) => {
-        const written: Promise<unknown>[] = [];
-        for (const [cypher, rows] of mergeStatements(facts, false)) written.push(run(cypher, { rows }));
-        await Promise.all(written);
+        await Promise.all([...plainStatements(facts)].map(([cypher, rows]) => run(cypher, { rows })));
       });
     }
   };
 }
 
-/** B2: unfolded UNWIND in batches, each row guarded by a timestamp on what it writes. */
-export function unfolded(bolt: Bolt, batch = BATCH): Write {
+/** B2: unfolded UNWIND in batches, a row a fact, each guarded by a timestamp on what it writes; with a node an event that keeps its body, as ours does. */
+export function unfolded(bolt: Bolt, { batch = BATCH, ledger = true } = {}): Write {
   return async (events) => {
     for (let i = 0; i < events.length; i += batch) {
-      const facts = events.slice(i, i + batch).flatMap(factsOf);
+      const part = events.slice(i, i + batch);
       await inTransaction(bolt, async (run) => {
-        for (const [cypher, rows] of mergeStatements(facts, true)) await run(cypher, { rows });
+        if (ledger) await run(RECORD_EVENTS, { rows: part.map(({ source: name, id, bodyHash, body, receivedAtMs }) => [`${name}:${id}`, { bodyHash, body, receivedAt: new Date(receivedAtMs).toISOString() }]) });
+        for (const [cypher, rows] of mergeStatements(part.flatMap(factsOf), true)) await run(cypher, { rows });
       });
     }
   };
 }
+
+const RECORD_EVENTS = 'UNWIND $rows AS r MERGE (e:BenchEvent {key: r[0]}) ON CREATE SET e += r[1]';
 
 /** B1: the tutorial's handler: one transaction an event, one statement a fact, `inFlight` of them at a time. */
 export function perEvent(bolt: Bolt, inFlight = 8): Write {
@@ -99,6 +100,34 @@ async function withRetry(work: () => Promise<void>): Promise<void> {
   }
 }
 
+/** Nodes first, each once with all that the batch says of it; then edges between them. */
+function plainStatements(facts: readonly AtomicFact[]): Map<string, unknown[]> {
+  const nodes = new Map<string, { ref: NodeRef; set: Record<string, unknown> }>();
+  const edges = new Map<string, { ref: EdgeRef; set: Record<string, unknown> }>();
+  const node = (ref: NodeRef): Record<string, unknown> => {
+    let entry = nodes.get(ref.id);
+    if (entry === undefined) nodes.set(ref.id, (entry = { ref, set: {} }));
+    return entry.set;
+  };
+  for (const fact of facts) {
+    if (fact.kind === 'upsert') Object.assign(node(fact.node), setOf(fact.node.shape.properties, fact.set));
+    if (fact.kind !== 'link') continue;
+    node(fact.edge.from);
+    node(fact.edge.to);
+    edges.set(fact.edge.id, { ref: fact.edge, set: setOf(fact.edge.shape.properties, fact.set) });
+  }
+  const out = new Map<string, unknown[]>();
+  const add = (cypher: string, row: unknown): void => void (out.get(cypher)?.push(row) ?? out.set(cypher, [row]));
+  for (const { ref, set } of nodes.values()) add(`UNWIND $rows AS r MERGE (n:${pattern(ref, 'key')}) SET n += r.set`, { key: keyOf(ref), set });
+  for (const { ref, set } of edges.values()) {
+    const key = ref.shape.key.map(({ name }, i) => `${name}: r.edge[${i}]`).join(', ');
+    add(`UNWIND $rows AS r MATCH (a:${pattern(ref.from, 'from')}) MATCH (b:${pattern(ref.to, 'to')}) MERGE (a)-[e:${ref.shape.type} {${key}}]->(b) SET e += r.set`, {
+      from: keyOf(ref.from), to: keyOf(ref.to), edge: edgeKeyOf(ref), set,
+    });
+  }
+  return out;
+}
+
 /** One MERGE statement for each shape, rows of plain values; guarded: a row older than what stands is skipped. */
 function mergeStatements(facts: readonly AtomicFact[], guarded: boolean): Map<string, unknown[]> {
   const out = new Map<string, unknown[]>();
@@ -118,7 +147,7 @@ function mergeStatements(facts: readonly AtomicFact[], guarded: boolean): Map<st
     const key = edge.shape.key.map(({ name }, i) => `${name}: r.edge[${i}]`).join(', ');
     const guard = guarded ? ' WITH e, r WHERE coalesce(e.at, 0) <= r.at SET e += r.set, e.at = r.at' : ' SET e += r.set';
     add(`UNWIND $rows AS r MERGE (a:${pattern(edge.from, 'from')}) MERGE (b:${pattern(edge.to, 'to')}) MERGE (a)-[e:${edge.shape.type} {${key}}]->(b)${guard}`, {
-      from: keyOf(edge.from), to: keyOf(edge.to), edge: edge.key.map((value, i) => scalarToBolt(edge.shape.key[i]?.type.type ?? 'text', value)),
+      from: keyOf(edge.from), to: keyOf(edge.to), edge: edgeKeyOf(edge),
       set: setOf(edge.shape.properties, set), at,
     });
   }
@@ -130,6 +159,10 @@ function pattern(ref: NodeRef, variable: string): string {
 }
 
 function keyOf(ref: NodeRef): unknown[] {
+  return ref.key.map((value, i) => scalarToBolt(ref.shape.key[i]?.type.type ?? 'text', value));
+}
+
+function edgeKeyOf(ref: EdgeRef): unknown[] {
   return ref.key.map((value, i) => scalarToBolt(ref.shape.key[i]?.type.type ?? 'text', value));
 }
 

@@ -112,7 +112,7 @@ async function startWork({ config, setup, redisUrl, log }: ServiceOptions, close
       },
       waiting(error, attempt, delayMs) {
         metrics.retried(error.code);
-        log.warn({ err: error, attempt, delayMs: Math.round(delayMs) }, 'graph.lost');
+        log.warn({ code: error.code, reason: error.message, attempt, delayMs: Math.round(delayMs) }, 'graph.lost');
       },
       resumed: (outageMs) => log.info({ outageMs }, 'graph.found'),
       released: (outcomes) => log.info(tally(outcomes), 'quarantine.released'),
