@@ -34,14 +34,33 @@ export interface Said {
 export const RECEIVED_MS = Date.UTC(2026, 10, 21, 10);
 
 /** An event of the `facts` source (or of another that speaks the same). */
-export function eventOf({ id, source = 'shop', type = 'told', at = '2026-11-21T09:00:00Z', sequence, receivedAtMs, occurrenceId, facts: told }: Said): Event {
+export function eventOf({
+  id,
+  source = 'shop',
+  type = 'told',
+  at = '2026-11-21T09:00:00Z',
+  sequence,
+  receivedAtMs,
+  occurrenceId,
+  facts: told,
+}: Said): Event {
   const body = JSON.stringify({ id, type, occurredAt: at, sequence, occurrenceId, facts: told });
   return bodyOf(body, { id, source, ...(receivedAtMs === undefined ? {} : { receivedAtMs }) });
 }
 
 /** An event with exactly this body, whatever it is. */
-export function bodyOf(body: string, { id, source = 'shop', receivedAtMs = RECEIVED_MS }: { id: string; source?: string; receivedAtMs?: number }): Event {
-  return { source, id, body, bodyHash: createHash('sha256').update(body).digest('hex'), headers: { 'webhook-id': `msg_${id}` }, receivedAtMs };
+export function bodyOf(
+  body: string,
+  { id, source = 'shop', receivedAtMs = RECEIVED_MS }: { id: string; source?: string; receivedAtMs?: number },
+): Event {
+  return {
+    source,
+    id,
+    body,
+    bodyHash: createHash('sha256').update(body).digest('hex'),
+    headers: { 'webhook-id': `msg_${id}` },
+    receivedAtMs,
+  };
 }
 
 /** An event of a story or a generated history: its body says nothing, and `tellers` knows the rest. */
@@ -52,10 +71,20 @@ export function toldEvent({ source, id, bodyHash }: Told): Event {
 /** Sources that map each of these events to what it was told to say. */
 export function tellers(model: Model, history: readonly Told[]): ReadonlyMap<string, Source> {
   const said = new Map(history.map((told) => [nameOf(told), told.mapped]));
-  return new Map(['acme', 'beta'].map((name) => [name, {
-    name, model, version: '1', keepHeaders: [], verify: () => '', identify: () => ({ id: '' }),
-    map: (event) => said.get(nameOf(event)) ?? { type: 'unknown' },
-  }]));
+  return new Map(
+    ['acme', 'beta'].map((name) => [
+      name,
+      {
+        name,
+        model,
+        version: '1',
+        keepHeaders: [],
+        verify: () => '',
+        identify: () => ({ id: '' }),
+        map: (event) => said.get(nameOf(event)) ?? { type: 'unknown' },
+      },
+    ]),
+  );
 }
 
 export interface TestGraph {
@@ -90,7 +119,11 @@ interface OpenOptions {
 }
 
 /** An empty graph with the schema of the model; `sources` all speak facts. */
-export async function openGraph({ sources: names = ['shop', 'other'], now = Date.now, model = commerce }: OpenOptions = {}): Promise<TestGraph> {
+export async function openGraph({
+  sources: names = ['shop', 'other'],
+  now = Date.now,
+  model = commerce,
+}: OpenOptions = {}): Promise<TestGraph> {
   await freshDatabase();
   const bolt = createBolt(neo4j());
   await applySchema(bolt, model);
@@ -120,7 +153,9 @@ export async function openGraph({ sources: names = ['shop', 'other'], now = Date
 }
 
 async function readLedger(run: TestGraph['run']): Promise<LedgerEntry[]> {
-  const moved = new Map((await run('MATCH (e:_Event) RETURN e.key AS key, e.state AS state')).map((row) => [row['key'], row['state']]));
+  const moved = new Map(
+    (await run('MATCH (e:_Event) RETURN e.key AS key, e.state AS state')).map((row) => [String(row['key']), row['state']]),
+  );
   const segments = await run('MATCH (s:_Segment) RETURN s.meta AS meta, s.bodies AS bodies ORDER BY s.id');
   const entries = segments.flatMap((row) => unpackSegment(String(row['meta']), String(row['bodies'])));
   expect(entries.map(({ key }) => key).sort(), 'each event has one row of its own and one in a segment').toEqual([...moved.keys()].sort());
@@ -135,8 +170,13 @@ export interface Count {
 /** Ledger rows by state, and events that the ledger had already when they came. */
 export async function countLedger(graph: TestGraph): Promise<Count> {
   const entries = await graph.ledger();
-  const states = Object.fromEntries(STATES.map((state) => [state, entries.filter((entry) => entry.state === state).length])) as Record<State, number>;
-  const [late] = await graph.run('CALL () { MATCH (j:_Job) RETURN sum(j.late) AS a } CALL () { MATCH (c:_Counter) RETURN sum(c.late) AS b } RETURN a + b AS late');
+  const states = Object.fromEntries(STATES.map((state) => [state, entries.filter((entry) => entry.state === state).length])) as Record<
+    State,
+    number
+  >;
+  const [late] = await graph.run(
+    'CALL () { MATCH (j:_Job) RETURN sum(j.late) AS a } CALL () { MATCH (c:_Counter) RETURN sum(c.late) AS b } RETURN a + b AS late',
+  );
   return { states, late: Number(late?.['late']) };
 }
 
@@ -160,15 +200,18 @@ export function pausing(store: GraphStore): Pausing {
   const [looked, go] = [createGate(), createGate()];
   const paused: GraphStore = {
     ...store,
-    transaction: (work) => store.transaction((tx) => work({
-      ...tx,
-      lockAndRead: async (facts) => {
-        const state = await tx.lockAndRead(facts);
-        looked.open();
-        await go.opened;
-        return state;
-      },
-    })),
+    transaction: (work) =>
+      store.transaction((tx) =>
+        work({
+          ...tx,
+          lockAndRead: async (facts) => {
+            const state = await tx.lockAndRead(facts);
+            looked.open();
+            await go.opened;
+            return state;
+          },
+        }),
+      ),
   };
   return { store: paused, looked: looked.opened, go: go.open };
 }
@@ -177,4 +220,13 @@ function createGate(): { opened: Promise<void>; open: () => void } {
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
   return { opened, open: () => open() };
+}
+
+/** True when the server says that one transaction waits for another's lock, false when it is over instead. */
+export async function untilBlocked(graph: TestGraph, isOver: () => boolean): Promise<boolean> {
+  for (;;) {
+    if (isOver()) return false;
+    const waiting = await graph.run("SHOW TRANSACTIONS YIELD status WHERE status STARTS WITH 'Blocked' RETURN status");
+    if (waiting.length > 0) return true;
+  }
 }

@@ -12,17 +12,25 @@ import { startBoltProxy, type BoltProxy } from './bolt-proxy.ts';
 
 const SIZE = 300;
 /** Orders of thirty customers, some paid, refunds that come before their order, products in sets. */
-const EVENTS = Array.from({ length: SIZE }, (_, i) => eventOf({
-  id: `e${i}`,
-  sequence: i,
-  facts: [
-    { upsert: { node: 'Order', key: { id: `${i % 100}` }, set: { totalMinor: i, status: i < 200 ? 'pending' : 'paid' } } },
-    { link: { relationship: 'PLACED', from: { id: `c${i % 30}` }, to: { id: `${i % 100}` } } },
-    { replace: { relationship: 'CONTAINS', from: { id: `${i % 100}` }, links: [{ to: { id: `p${i % 7}` }, key: { line: '1' }, set: { quantity: i } }] } },
-    { link: { relationship: 'REFUNDS', from: { id: `r${i}` }, to: { id: `${(i * 7) % 150}` } } },
-    ...(i % 2 === 0 ? [{ upsert: { node: 'Refund', key: { id: `r${i}` } } }] : []),
-  ],
-}));
+const EVENTS = Array.from({ length: SIZE }, (_, i) =>
+  eventOf({
+    id: `e${i}`,
+    sequence: i,
+    facts: [
+      { upsert: { node: 'Order', key: { id: `${i % 100}` }, set: { totalMinor: i, status: i < 200 ? 'pending' : 'paid' } } },
+      { link: { relationship: 'PLACED', from: { id: `c${i % 30}` }, to: { id: `${i % 100}` } } },
+      {
+        replace: {
+          relationship: 'CONTAINS',
+          from: { id: `${i % 100}` },
+          links: [{ to: { id: `p${i % 7}` }, key: { line: '1' }, set: { quantity: i } }],
+        },
+      },
+      { link: { relationship: 'REFUNDS', from: { id: `r${i}` }, to: { id: `${(i * 7) % 150}` } } },
+      ...(i % 2 === 0 ? [{ upsert: { node: 'Refund', key: { id: `r${i}` } } }] : []),
+    ],
+  }),
+);
 
 let graph: TestGraph;
 let proxy: BoltProxy;
@@ -60,7 +68,10 @@ afterAll(async () => {
   await graph.close();
 });
 
-const jobs = [{ id: 'j-100', events: EVENTS.slice(0, 100) }, { id: 'j-200', events: EVENTS.slice(100) }];
+const jobs = [
+  { id: 'j-100', events: EVENTS.slice(0, 100) },
+  { id: 'j-200', events: EVENTS.slice(100) },
+];
 
 async function assertOnce(): Promise<void> {
   expect(diffGraphs(expected, await graph.graph())).toEqual([]);

@@ -44,7 +44,9 @@ describe('one id, several bodies', () => {
       await graph.wipe();
       for (const batch of batches) await graph.tell(batch);
       const arrived = batches.flat();
-      expect((await graph.ledger()).map(({ key }) => key).sort()).toEqual([KEY, ...arrived.slice(1).map(({ bodyHash }) => conflictKey(KEY, bodyHash))].sort());
+      expect((await graph.ledger()).map(({ key }) => key).sort()).toEqual(
+        [KEY, ...arrived.slice(1).map(({ bodyHash }) => conflictKey(KEY, bodyHash))].sort(),
+      );
       graphs.add(JSON.stringify([...(await graph.graph()).nodes], (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value)));
       for (const event of arrived) expect(await graph.tell([event])).toEqual(['late']);
       expect(await graph.tell(arrived.toReversed())).toEqual(['late', 'late', 'late']);
@@ -62,7 +64,10 @@ describe('one id, several bodies', () => {
 
   test('two workers that bring the two bodies at once end with two rows', async () => {
     for (let i = 0; i < 20; i++) {
-      const [a, b] = [eventOf({ id: `r${i}`, facts: [order({ name: 'a' }, `r${i}`)] }), eventOf({ id: `r${i}`, facts: [order({ currency: 'EUR' }, `q${i}`)] })];
+      const [a, b] = [
+        eventOf({ id: `r${i}`, facts: [order({ name: 'a' }, `r${i}`)] }),
+        eventOf({ id: `r${i}`, facts: [order({ currency: 'EUR' }, `q${i}`)] }),
+      ];
       await Promise.all([graph.tell([a]), graph.tell([b], { store: createGraphStore(graph.bolt, commerce) })]);
     }
     const rows = await graph.ledger();
@@ -72,7 +77,9 @@ describe('one id, several bodies', () => {
 
   test('an id as long and as odd as it may be has its rows, too', async () => {
     // 512 characters by the envelope, each of four bytes, or of three once escaped
-    const events = ['😀', '%', '~', '\uffee'].map((part) => part.repeat(part.length === 2 ? 256 : 512)).flatMap((id) => ['a', 'b'].map((name) => eventOf({ id, facts: [order({ name })] })));
+    const events = ['😀', '%', '~', '\uffee']
+      .map((part) => part.repeat(part.length === 2 ? 256 : 512))
+      .flatMap((id) => ['a', 'b'].map((name) => eventOf({ id, facts: [order({ name })] })));
     expect(await graph.tell(events)).not.toContain('failed');
     expect(new Set((await graph.ledger()).map(({ key }) => key)).size).toBe(8);
     await assertConserved(graph, 8);
@@ -101,6 +108,17 @@ describe('events that are taken in twice', () => {
     await assertConserved(graph, 40);
   });
 
+  test('because a stalled job went to a second worker are settled for one of them, and nothing is late', async () => {
+    for (let i = 0; i < 20; i++) {
+      const events = ['a', 'b', 'c'].map((id) => eventOf({ id: `${id}${i}`, facts: [order({ name: id }, `${id}${i}`)] }));
+      const outcomes = await Promise.all(
+        [graph.store, createGraphStore(graph.bolt, commerce)].map((store) => graph.tell(events, { job: `j${i}-3`, store })),
+      );
+      expect(outcomes.flat().sort()).toEqual(['applied', 'applied', 'applied', 'settled', 'settled', 'settled']);
+    }
+    expect((await assertConserved(graph, 60)).late).toBe(0);
+  });
+
   test('stay counted when their job is forgotten', async () => {
     await graph.tell([event], { job: 'j1-1' });
     await graph.tell([event, event], { job: 'j2-2' });
@@ -123,7 +141,9 @@ describe('a batch that is cut off while it is being halved', () => {
   test.each([2, 3, 5, 8, 11])('by an outage at its transaction %i is done again, and what was committed is settled', async (place) => {
     const known = eventOf({ id: 'known', facts: [order({ name: 'taken' }, 'known')] });
     await graph.tell([known]);
-    const events = Array.from({ length: 32 }, (_, i) => (i === 5 ? known : eventOf({ id: `e${i}`, facts: [order({ name: i === 13 ? 'taken' : `${i}` }, `${i}`)] })));
+    const events = Array.from({ length: 32 }, (_, i) =>
+      i === 5 ? known : eventOf({ id: `e${i}`, facts: [order({ name: i === 13 ? 'taken' : `${i}` }, `${i}`)] }),
+    );
     const job = 'j-32';
     await expect(graph.tell(events, { job, store: failingAt(place) })).rejects.toMatchObject({ code: 'GRAPH_UNAVAILABLE' });
     const done = (await graph.ledger()).length - 1;
@@ -173,10 +193,15 @@ describe('a quarantined event', () => {
         return store.quarantined(...which);
       },
     };
-    workers = Array.from({ length: count }, () => createWorker(looking, {
-      sources: graph.sources, maxFutureMs: MAX_FUTURE_MS, releaseEveryMs: 5, now: () => nowMs,
-      report: { released: (outcomes) => void released.push(...outcomes) },
-    }));
+    workers = Array.from({ length: count }, () =>
+      createWorker(looking, {
+        sources: graph.sources,
+        maxFutureMs: MAX_FUTURE_MS,
+        releaseEveryMs: 5,
+        now: () => nowMs,
+        report: { released: (outcomes) => void released.push(...outcomes) },
+      }),
+    );
     for (const worker of workers) worker.start();
   }
 
@@ -186,10 +211,14 @@ describe('a quarantined event', () => {
 
   const ahead = (id: string, minutes: number, set: Record<string, unknown> = { status: 'paid' }): Event =>
     eventOf({ id, at: new Date(RECEIVED_MS + minutes * 60_000).toISOString(), facts: [order(set, id)] });
-  const statesOf = async (): Promise<Record<string, string>> => Object.fromEntries((await graph.ledger()).map(({ key, state }) => [key, state]));
+  const statesOf = async (): Promise<Record<string, string>> =>
+    Object.fromEntries((await graph.ledger()).map(({ key, state }) => [key, state]));
 
   test('is held back whole for one fact whose own time is too far ahead', async () => {
-    const event = eventOf({ id: 'e', facts: [order({ name: '#1' }), { upsert: { ...order({ name: '#2' }, '2').upsert, at: '2026-11-21T10:10:00.000000001Z' } }] });
+    const event = eventOf({
+      id: 'e',
+      facts: [order({ name: '#1' }), { upsert: { ...order({ name: '#2' }, '2').upsert, at: '2026-11-21T10:10:00.000000001Z' } }],
+    });
     expect(await graph.tell([event])).toEqual(['quarantined']);
     expect((await graph.graph()).nodes.size).toBe(0);
     expect((await graph.ledger())[0]).toMatchObject({ state: 'quarantined', event: { body: event.body }, error: { code: 'FUTURE_STAMP' } });
@@ -229,7 +258,15 @@ describe('a quarantined event', () => {
   });
 
   test('that loses when its time has come is superseded', async () => {
-    await graph.tell([ahead('old', 20), eventOf({ id: 'new', receivedAtMs: RECEIVED_MS + 30 * 60_000, at: new Date(RECEIVED_MS + 31 * 60_000).toISOString(), facts: [order({ status: 'fulfilled' }, 'old')] })]);
+    await graph.tell([
+      ahead('old', 20),
+      eventOf({
+        id: 'new',
+        receivedAtMs: RECEIVED_MS + 30 * 60_000,
+        at: new Date(RECEIVED_MS + 31 * 60_000).toISOString(),
+        facts: [order({ status: 'fulfilled' }, 'old')],
+      }),
+    ]);
     nowMs += 60 * 60_000;
     start(1);
     await until(() => released.length > 0);
@@ -252,7 +289,11 @@ describe('a quarantined event', () => {
   test('that the database refuses when its time has come fails alone', async () => {
     await graph.run('CREATE CONSTRAINT poison IF NOT EXISTS FOR (o:Order) REQUIRE o.name IS UNIQUE');
     try {
-      await graph.tell([ahead('taken', 20, { name: 'x' }), ahead('good', 20, { name: 'y' }), eventOf({ id: 'now', facts: [order({ name: 'x' }, 'other')] })]);
+      await graph.tell([
+        ahead('taken', 20, { name: 'x' }),
+        ahead('good', 20, { name: 'y' }),
+        eventOf({ id: 'now', facts: [order({ name: 'x' }, 'other')] }),
+      ]);
       nowMs += 60 * 60_000;
       start(1);
       await until(() => released.length >= 2);

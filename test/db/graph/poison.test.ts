@@ -34,22 +34,25 @@ describe('an event that the database refuses', () => {
   beforeEach(() => graph.run('CREATE CONSTRAINT poison IF NOT EXISTS FOR (o:Order) REQUIRE o.name IS UNIQUE'));
   afterEach(() => graph.run('DROP CONSTRAINT poison IF EXISTS'));
 
-  test.each([0, 617, SIZE - 1])('in place %i of a thousand fails alone, with its reason and body, after about 2·log2(n) more transactions', async (place) => {
-    await graph.tell([named('before', 'taken')]);
-    const batch = Array.from({ length: SIZE }, (_, i) => named(`o${i}`, i === place ? 'taken' : `name ${i}`));
-    const { store, transactions } = counting(graph.store);
-    const outcomes = await graph.tell(batch, { store });
+  test.each([0, 617, SIZE - 1])(
+    'in place %i of a thousand fails alone, with its reason and body, after about 2·log2(n) more transactions',
+    async (place) => {
+      await graph.tell([named('before', 'taken')]);
+      const batch = Array.from({ length: SIZE }, (_, i) => named(`o${i}`, i === place ? 'taken' : `name ${i}`));
+      const { store, transactions } = counting(graph.store);
+      const outcomes = await graph.tell(batch, { store });
 
-    expect(outcomes).toEqual(Array.from({ length: SIZE }, (_, i) => (i === place ? 'failed' : 'applied')));
-    expect(transactions() - 1).toBeLessThanOrEqual(2 * Math.log2(SIZE) + 2);
-    const failed = (await graph.ledger()).filter(({ state }) => state === 'failed');
-    expect(failed).toHaveLength(1);
-    expect(failed[0]).toMatchObject({ key: `shop:o${place}`, event: batch[place], error: { code: 'WRITE_REFUSED' } });
-    expect(failed[0]?.error?.message).toContain('already exists with label `Order` and property `name`');
-    const { nodes } = await graph.graph();
-    expect([nodes.size, nodes.has(`Order/shop/o${place}`)]).toEqual([SIZE, false]);
-    await assertConserved(graph, SIZE + 1);
-  });
+      expect(outcomes).toEqual(Array.from({ length: SIZE }, (_, i) => (i === place ? 'failed' : 'applied')));
+      expect(transactions() - 1).toBeLessThanOrEqual(2 * Math.log2(SIZE) + 2);
+      const failed = (await graph.ledger()).filter(({ state }) => state === 'failed');
+      expect(failed).toHaveLength(1);
+      expect(failed[0]).toMatchObject({ key: `shop:o${place}`, event: batch[place], error: { code: 'WRITE_REFUSED' } });
+      expect(failed[0]?.error?.message).toContain('already exists with label `Order` and property `name`');
+      const { nodes } = await graph.graph();
+      expect([nodes.size, nodes.has(`Order/shop/o${place}`)]).toEqual([SIZE, false]);
+      await assertConserved(graph, SIZE + 1);
+    },
+  );
 
   test('stays failed when it is delivered again after the cause is gone: only a replay tries it again', async () => {
     await graph.tell([named('before', 'taken')]);
@@ -63,7 +66,11 @@ describe('an event that the database refuses', () => {
 
   test('does not take the events with it that depend on it', async () => {
     await graph.tell([named('before', 'taken')]);
-    const refund = (id: string): Event => eventOf({ id, facts: [{ upsert: { node: 'Refund', key: { id } } }, { link: { relationship: 'REFUNDS', from: { id }, to: { id: 'poison' } } }] });
+    const refund = (id: string): Event =>
+      eventOf({
+        id,
+        facts: [{ upsert: { node: 'Refund', key: { id } } }, { link: { relationship: 'REFUNDS', from: { id }, to: { id: 'poison' } } }],
+      });
     expect(await graph.tell([refund('r1'), named('poison', 'taken'), refund('r2')])).toEqual(['applied', 'failed', 'applied']);
     expect((await graph.graph()).parked.size).toBe(2);
   });
@@ -80,13 +87,34 @@ describe('an event that the database refuses', () => {
 describe('an event that cannot be mapped', () => {
   const good = (id: string): Event => eventOf({ id, facts: [{ upsert: { node: 'Order', key: { id }, set: { status: 'paid' } } }] });
   const raw = (id: string, body: string): Event => bodyOf(body, { id });
-  const envelope = (id: string, fact: string, occurredAt = '2026-11-21T09:00:00Z'): string => `{"id":"${id}","type":"t","occurredAt":"${occurredAt}","facts":[${fact}]}`;
+  const envelope = (id: string, fact: string, occurredAt = '2026-11-21T09:00:00Z'): string =>
+    `{"id":"${id}","type":"t","occurredAt":"${occurredAt}","facts":[${fact}]}`;
 
   test.each<[string, string, string, string | undefined]>([
-    ['names a label that the model lacks', envelope('bad', '{"upsert":{"node":"Nobody","key":{"id":"1"}}}'), 'BAD_VALUE', 'facts[0].upsert.node'],
-    ['holds a number beyond 64 bits', envelope('bad', '{"upsert":{"node":"Order","key":{"id":"1"},"set":{"totalMinor":9223372036854775808}}}'), 'BAD_JSON', undefined],
-    ['holds a fraction for an integer', envelope('bad', '{"upsert":{"node":"Order","key":{"id":"1"},"set":{"totalMinor":42.00}}}'), 'BAD_VALUE', 'facts[0].upsert.set.totalMinor'],
-    ['has a key that is too long', envelope('bad', `{"upsert":{"node":"Order","key":{"id":"${'x'.repeat(8_000)}"}}}`), 'BAD_VALUE', 'facts[0].upsert.key'],
+    [
+      'names a label that the model lacks',
+      envelope('bad', '{"upsert":{"node":"Nobody","key":{"id":"1"}}}'),
+      'BAD_VALUE',
+      'facts[0].upsert.node',
+    ],
+    [
+      'holds a number beyond 64 bits',
+      envelope('bad', '{"upsert":{"node":"Order","key":{"id":"1"},"set":{"totalMinor":9223372036854775808}}}'),
+      'BAD_JSON',
+      undefined,
+    ],
+    [
+      'holds a fraction for an integer',
+      envelope('bad', '{"upsert":{"node":"Order","key":{"id":"1"},"set":{"totalMinor":42.00}}}'),
+      'BAD_VALUE',
+      'facts[0].upsert.set.totalMinor',
+    ],
+    [
+      'has a key that is too long',
+      envelope('bad', `{"upsert":{"node":"Order","key":{"id":"${'x'.repeat(8_000)}"}}}`),
+      'BAD_VALUE',
+      'facts[0].upsert.key',
+    ],
     ['is no envelope', '{"id":"bad"}', 'BAD_ENVELOPE', 'type'],
     ['is not JSON', '{"id":', 'BAD_JSON', undefined],
   ])('because it %s is kept as failed with its reason, and its neighbours are applied', async (_, body, code, path) => {
@@ -99,7 +127,10 @@ describe('an event that cannot be mapped', () => {
   });
 
   const odd = (map: () => Mapped): ReadonlyMap<string, Source> =>
-    new Map([...graph.sources, ['other', { name: 'other', model: commerce, version: 'odd', keepHeaders: [], verify: () => '', identify: () => ({ id: '' }), map }]]);
+    new Map([
+      ...graph.sources,
+      ['other', { name: 'other', model: commerce, version: 'odd', keepHeaders: [], verify: () => '', identify: () => ({ id: '' }), map }],
+    ]);
 
   test('because it has no usable time is kept as NO_CLOCK', async () => {
     const sources = odd(() => ({ type: 't', occurredAt: 'yesterday', facts: [{ upsert: { node: 'Order', key: { id: '1' } } }] }));
@@ -108,9 +139,31 @@ describe('an event that cannot be mapped', () => {
   });
 
   test.each<[string, () => Mapped, string]>([
-    ['throws a TypeError', () => { throw new TypeError('x is undefined'); }, 'MAPPING_FAILED'],
-    ['gives text with a lone surrogate', () => ({ type: 't', occurredAt: '2026-11-21T09:00:00Z', facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { name: '\ud800' } } }] }), 'BAD_VALUE'],
-    ['gives a number that is none', () => ({ type: 't', occurredAt: '2026-11-21T09:00:00Z', facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: NaN } } }] }), 'BAD_VALUE'],
+    [
+      'throws a TypeError',
+      () => {
+        throw new TypeError('x is undefined');
+      },
+      'MAPPING_FAILED',
+    ],
+    [
+      'gives text with a lone surrogate',
+      () => ({
+        type: 't',
+        occurredAt: '2026-11-21T09:00:00Z',
+        facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { name: '\ud800' } } }],
+      }),
+      'BAD_VALUE',
+    ],
+    [
+      'gives a number that is none',
+      () => ({
+        type: 't',
+        occurredAt: '2026-11-21T09:00:00Z',
+        facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: NaN } } }],
+      }),
+      'BAD_VALUE',
+    ],
   ])('because its mapping %s stops nobody else', async (_, map, code) => {
     const outcomes = await graph.tell([good('a'), eventOf({ id: 'x', source: 'other', facts: [] }), good('b')], { sources: odd(map) });
     expect(outcomes).toEqual(['applied', 'failed', 'applied']);
@@ -125,7 +178,11 @@ describe('an event that cannot be mapped', () => {
 
   test('a row of the queue that is no event is kept with its exact text, once', async () => {
     const outcomes: Outcome[] = [];
-    const worker = createWorker(graph.store, { sources: graph.sources, maxFutureMs: MAX_FUTURE_MS, report: { applied: (batch) => void outcomes.push(...batch.outcomes) } });
+    const worker = createWorker(graph.store, {
+      sources: graph.sources,
+      maxFutureMs: MAX_FUTURE_MS,
+      report: { applied: (batch) => void outcomes.push(...batch.outcomes) },
+    });
     const job = { id: 'j1-3', events: [good('a'), { unreadable: 'source: is no source name', raw: '{"source":"!"}' }, good('b')] };
     await worker.handle([job]);
     await worker.handle([job]);

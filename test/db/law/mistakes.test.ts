@@ -7,7 +7,7 @@ import { createGraphStore, type GraphStore } from '../../../src/graph/store.ts';
 import { commerce } from '../../../src/model/commerce.ts';
 import type { Properties } from '../../../src/model/graph.ts';
 import { permutations } from '../../../src/verify/schedule.ts';
-import { assertConserved, eventOf, openGraph, pausing, type TestGraph } from '../../support/graph.ts';
+import { assertConserved, eventOf, openGraph, pausing, untilBlocked, type TestGraph } from '../../support/graph.ts';
 import { neo4j } from '../../support/runtime.ts';
 
 let graph: TestGraph;
@@ -18,8 +18,9 @@ beforeEach(() => graph.wipe());
 afterAll(() => graph.close());
 
 const ORDER = 'Order/shop/1';
-const order = (set: Properties, id = '1') => ({ upsert: { node: 'Order', key: { id }, set } });
-const customer = (set: Properties, id = 'ada') => ({ upsert: { node: 'Customer', key: { id }, set } });
+type Assigned = Readonly<Record<string, string | number | null>>;
+const order = (set: Assigned, id = '1') => ({ upsert: { node: 'Order', key: { id }, set } });
+const customer = (set: Assigned, id = 'ada') => ({ upsert: { node: 'Customer', key: { id }, set } });
 const placed = (by: string, id = '1') => ({ link: { relationship: 'PLACED', from: { id: by }, to: { id } } });
 const at = (second: number): string => `2026-11-21T09:00:${String(second).padStart(2, '0')}Z`;
 
@@ -46,9 +47,9 @@ test('1 a look-up outside the transaction: between look-up and write nobody else
   const slow = pausing(graph.store);
   const first = graph.tell([eventOf({ id: 'first', at: at(1), facts: [order({ name: '#1' })] })], { store: slow.store });
   await slow.looked;
-  const second = graph.tell([eventOf({ id: 'second', at: at(2), facts: [order({ status: 'paid' })] })]);
-  const winner = await Promise.race([second.then(() => 'second'), new Promise((resolve) => setTimeout(resolve, 300, 'nobody'))]);
-  expect(winner, 'the second went on while the first held the node').toBe('nobody');
+  let done = false;
+  const second = graph.tell([eventOf({ id: 'second', at: at(2), facts: [order({ status: 'paid' })] })]).finally(() => (done = true));
+  expect(await untilBlocked(graph, () => done), 'the second went on while the first held the node').toBe(true);
   slow.go();
   expect(await Promise.all([first, second])).toEqual([['applied'], ['applied']]);
   expect(await propertiesOf(ORDER)).toEqual({ name: '#1', status: 'paid' });
@@ -58,19 +59,31 @@ test('2 two workers creating the same key at once: 64 of them make one node', as
   const bolt = createBolt(neo4j(), 64);
   try {
     const stores = Array.from({ length: 64 }, () => createGraphStore(bolt, commerce));
-    const outcomes = await Promise.all(stores.map((store, i) => graph.tell([eventOf({ id: `e${i}`, at: at(i % 60), sequence: i, facts: [customer({ email: `${i}@example.com` }), placed('ada')] })], { store })));
+    const outcomes = await Promise.all(
+      stores.map((store, i) =>
+        graph.tell(
+          [eventOf({ id: `e${i}`, at: at(i % 60), sequence: i, facts: [customer({ email: `${i}@example.com` }), placed('ada')] })],
+          { store },
+        ),
+      ),
+    );
     expect(outcomes.flat().every((outcome) => outcome === 'applied' || outcome === 'superseded')).toBe(true);
   } finally {
     await bolt.close();
   }
   const seen = await graph.graph();
-  expect([...seen.nodes]).toEqual([['Customer/shop/ada', { email: '59@example.com' }], [ORDER, {}]]);
+  expect([...seen.nodes]).toEqual([
+    ['Customer/shop/ada', { email: '59@example.com' }],
+    [ORDER, {}],
+  ]);
   expect(seen.edges.size).toBe(1);
   await assertConserved(graph, 64);
 });
 
 test('3 a redelivered batch changes nothing, not even a counter of events', async () => {
-  const batch = Array.from({ length: 20 }, (_, i) => eventOf({ id: `e${i}`, at: at(i), facts: [order({ totalMinor: i }, `${i % 3}`), placed('ada', `${i % 3}`)] }));
+  const batch = Array.from({ length: 20 }, (_, i) =>
+    eventOf({ id: `e${i}`, at: at(i), facts: [order({ totalMinor: i }, `${i % 3}`), placed('ada', `${i % 3}`)] }),
+  );
   await graph.tell(batch);
   const before = { graph: await graph.graph(), ledger: await graph.ledger() };
   // naive: `SET c.orders = c.orders + 1` in the handler; here the number is a query, `MATCH (c)-[:PLACED]->(o) RETURN count(o)`
@@ -83,14 +96,18 @@ test('3 a redelivered batch changes nothing, not even a counter of events', asyn
 test('4 read-compare-update races on status: the newest status stays, whoever commits last', async () => {
   // naive: read the guard, compare in the handler, write; the older one writes last
   await graph.run('CREATE (:Naive {at: 1})');
-  const [older, newer] = await Promise.all([graph.run('MATCH (n:Naive) RETURN n.at AS at'), graph.run('MATCH (n:Naive) RETURN n.at AS at')]);
+  const [older, newer] = await Promise.all([
+    graph.run('MATCH (n:Naive) RETURN n.at AS at'),
+    graph.run('MATCH (n:Naive) RETURN n.at AS at'),
+  ]);
   if (Number(newer[0]?.['at']) < 3) await graph.run("MATCH (n:Naive) SET n.at = 3, n.status = 'fulfilled'");
   if (Number(older[0]?.['at']) < 2) await graph.run("MATCH (n:Naive) SET n.at = 2, n.status = 'paid'");
   expect(await graph.run('MATCH (n:Naive) RETURN n.status AS status')).toEqual([{ status: 'paid' }]);
 
   const other = createGraphStore(graph.bolt, commerce);
   for (let round = 0; round < 25; round++) {
-    const tell = (status: string, second: number, store: GraphStore) => graph.tell([eventOf({ id: `${status}-${round}`, at: at(second), facts: [order({ status }, `${round}`)] })], { store });
+    const tell = (status: string, second: number, store: GraphStore) =>
+      graph.tell([eventOf({ id: `${status}-${round}`, at: at(second), facts: [order({ status }, `${round}`)] })], { store });
     const pair = [() => tell('paid', 2, graph.store), () => tell('fulfilled', 3, other)];
     await Promise.all((round % 2 === 0 ? pair : pair.toReversed()).map((one) => one()));
   }
@@ -108,7 +125,10 @@ describe('5 timestamps compared as text', () => {
     // naive: strings, or milliseconds
     expect(what.startsWith('nano') ? Date.parse(earlier) === Date.parse(later) : earlier > later).toBe(true);
     await inEveryOrder(
-      [eventOf({ id: 'a', at: later, facts: [order({ status: 'paid' })] }), eventOf({ id: 'b', at: earlier, facts: [order({ status: 'cancelled' })] })],
+      [
+        eventOf({ id: 'a', at: later, facts: [order({ status: 'paid' })] }),
+        eventOf({ id: 'b', at: earlier, facts: [order({ status: 'cancelled' })] }),
+      ],
       async () => expect(await propertiesOf(ORDER)).toEqual({ status: 'paid' }),
     );
   });
@@ -122,7 +142,9 @@ test('6 equal timestamps with different events: both count, and the same one win
     eventOf({ id: 'c', at: at(1), sequence: 1, facts: [order({ financialStatus: 'paid' })] }),
     eventOf({ id: '0', at: at(1), sequence: 2, facts: [order({ financialStatus: 'refunded' })] }),
   ];
-  await inEveryOrder(events, async () => expect(await propertiesOf(ORDER)).toEqual({ name: '#1', totalMinor: 4200n, currency: 'USD', financialStatus: 'refunded' }));
+  await inEveryOrder(events, async () =>
+    expect(await propertiesOf(ORDER)).toEqual({ name: '#1', totalMinor: 4200n, currency: 'USD', financialStatus: 'refunded' }),
+  );
 });
 
 test('7 status updates that do not move the guard: a status alone is as good a guard as a whole order', async () => {
@@ -143,7 +165,11 @@ test('8 an unknown customer: the order keeps its place, and the customer is fill
   const events = [
     eventOf({ id: 'order', at: at(3), facts: [order({ name: '#1' }), placed('ada')] }),
     eventOf({ id: 'customer', at: at(1), facts: [customer({ email: 'ada@example.com' })] }),
-    eventOf({ id: 'refund', at: at(2), facts: [{ upsert: { node: 'Refund', key: { id: 'r' } } }, { link: { relationship: 'REFUNDS', from: { id: 'r' }, to: { id: '1' } } }] }),
+    eventOf({
+      id: 'refund',
+      at: at(2),
+      facts: [{ upsert: { node: 'Refund', key: { id: 'r' } } }, { link: { relationship: 'REFUNDS', from: { id: 'r' }, to: { id: '1' } } }],
+    }),
   ];
   await inEveryOrder(events, async () => {
     const { nodes, edges, parked } = await graph.graph();
@@ -159,7 +185,9 @@ test('9 a late event whose other fields are new: it loses only where it is older
     eventOf({ id: 'newer', at: at(5), facts: [customer({ firstName: 'Ada', phone: null })] }),
     eventOf({ id: 'older', at: at(2), facts: [customer({ firstName: 'A.', email: 'ada@example.com', phone: '1' })] }),
   ];
-  await inEveryOrder(events, async () => expect(await propertiesOf('Customer/shop/ada')).toEqual({ firstName: 'Ada', email: 'ada@example.com' }));
+  await inEveryOrder(events, async () =>
+    expect(await propertiesOf('Customer/shop/ada')).toEqual({ firstName: 'Ada', email: 'ada@example.com' }),
+  );
 });
 
 test('10 an order re-assigned to another customer, then the older event again: it has one customer, the newer', async () => {

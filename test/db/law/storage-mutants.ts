@@ -38,7 +38,9 @@ export async function loadStorageMutant(mutation: StorageMutation): Promise<Stor
   await patch(folder, AS_FOUND);
   await patch(folder, mutation);
   await writeFile(`${folder}/entry.ts`, ENTRY);
-  const { createBolt, verifyOnDatabase } = await createJiti(import.meta.url, { fsCache: false }).import<StorageMutant>(`${folder}/entry.ts`);
+  const { createBolt, verifyOnDatabase } = await createJiti(import.meta.url, { fsCache: false }).import<StorageMutant>(
+    `${folder}/entry.ts`,
+  );
   return { createBolt, verifyOnDatabase, close: () => rm(folder, { recursive: true, force: true }) };
 }
 

@@ -34,33 +34,46 @@ interface Telling {
 function tellingsOf(index: number): Telling[] {
   const size = stories[index]?.events.length ?? 0;
   const all = Array.from({ length: size }, (_, event) => event);
-  const schedules = [{ batches: [all] }, { batches: [all.toReversed()] }, { batches: [all, all] }, ...schedulesOf(createRandom(`stories/${index}`), size, ORDERS)];
+  const schedules = [
+    { batches: [all] },
+    { batches: [all.toReversed()] },
+    { batches: [all, all] },
+    ...schedulesOf(createRandom(`stories/${index}`), size, ORDERS),
+  ];
   return schedules.flatMap((schedule, telling) => {
     const story = tellStories(`t${telling}-`)[index];
     return story === undefined ? [] : [{ story, schedule }];
   });
 }
 
-for (const [index, { name, model }] of stories.entries()) test(name, async () => {
-  const tellings = tellingsOf(index);
-  const store = createGraphStore(graph.bolt, model);
-  const sources = tellers(model, tellings.flatMap(({ story }) => story.events));
-  let told = 0;
-  await Promise.all(tellings.map(async ({ story, schedule }) => {
-    for (const batch of schedule.batches) {
-      const outcomes = await graph.tell(batch.flatMap((event) => story.events[event] ?? []).map(toldEvent), { store, sources });
-      expect(outcomes).not.toContain('failed');
-      told += outcomes.length;
-    }
-  }));
+for (const [index, { name, model }] of stories.entries())
+  test(name, async () => {
+    const tellings = tellingsOf(index);
+    const store = createGraphStore(graph.bolt, model);
+    const sources = tellers(
+      model,
+      tellings.flatMap(({ story }) => story.events),
+    );
+    let told = 0;
+    await Promise.all(
+      tellings.map(async ({ story, schedule }) => {
+        for (const batch of schedule.batches) {
+          const outcomes = await graph.tell(batch.flatMap((event) => story.events[event] ?? []).map(toldEvent), { store, sources });
+          expect(outcomes).not.toContain('failed');
+          told += outcomes.length;
+        }
+      }),
+    );
 
-  const seen = await readGraph(graph.bolt, model);
-  for (const [telling, { story, schedule }] of tellings.entries()) {
-    expect(diffGraphs(story.expect, onlyOf(seen, `t${telling}-`)), showSchedule(story.events, schedule)).toEqual([]);
-  }
-  expect(seen.nodes.size + seen.edges.size).toBe(tellings.reduce((sum, { story }) => sum + story.expect.nodes.size + story.expect.edges.size, 0));
-  await assertConserved(graph, told);
-});
+    const seen = await readGraph(graph.bolt, model);
+    for (const [telling, { story, schedule }] of tellings.entries()) {
+      expect(diffGraphs(story.expect, onlyOf(seen, `t${telling}-`)), showSchedule(story.events, schedule)).toEqual([]);
+    }
+    expect(seen.nodes.size + seen.edges.size).toBe(
+      tellings.reduce((sum, { story }) => sum + story.expect.nodes.size + story.expect.edges.size, 0),
+    );
+    await assertConserved(graph, told);
+  });
 
 function onlyOf({ nodes, edges, parked }: PublicGraph, prefix: string): PublicGraph {
   const mine = (name: string): boolean => new RegExp(`[/:]${prefix}`).test(name);
