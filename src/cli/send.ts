@@ -177,15 +177,20 @@ async function post(sample: Sample, url: string, secret: Secret): Promise<Respon
     const { body } = sample;
     return await fetch(url, { method: 'POST', body, headers: sample.headers(secret, Date.now()), signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
-    const cause =
-      error instanceof Error && error.cause instanceof Error && 'code' in error.cause ? String(error.cause.code) : String(error);
     throw new IngestError(
       'BAD_CONFIG',
-      `no receiver answers at ${new URL(url).origin} (${cause}); start \`eventgraft dev\` in this directory, or give --url`,
+      `no receiver answers at ${new URL(url).origin} (${reasonOf(error)}); start \`eventgraft dev\` in this directory, or give --url`,
       {},
       error,
     );
   }
+}
+
+/** fetch says only that it failed; why stands behind it. */
+function reasonOf(error: unknown): string {
+  const behind = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (!(behind instanceof Error)) return String(behind);
+  return 'code' in behind && typeof behind.code === 'string' ? behind.code : behind.message;
 }
 
 /** `{"error":{"code":…}}`, or nothing where somebody else answered. */
