@@ -12,7 +12,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['event.ts', 'errors.ts', 'config.ts', 'log.ts', 'secret.ts', 'metrics.ts'],
   ['model', 'sources', 'json.ts', 'load-config.ts'],
   ['queue', 'graph', 'runtime'],
-  ['map.ts', 'facts-of.ts', 'receive.ts', 'apply.ts', 'worker.ts', 'verify'],
+  ['epoch.ts', 'map.ts', 'facts-of.ts', 'receive.ts', 'apply.ts', 'worker.ts', 'verify', 'demo'],
   ['http'],
   ['main.ts'],
   ['cli', 'index.ts'],
