@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 
 import type { Config } from './config.ts';
 import { IngestError } from './errors.ts';
+import { matchEpochs, moveWatermark, type Lives } from './epoch.ts';
 import { createFactsOf } from './facts-of.ts';
 import { createBolt, type Bolt, type GraphAddress } from './graph/driver.ts';
 import { createEventReader, type EventReader } from './graph/events.ts';
-import { adoptEpoch, readMeta } from './graph/meta.ts';
+import { readMeta } from './graph/meta.ts';
 import { requireSchema } from './graph/schema.ts';
 import { createGraphStore } from './graph/store.ts';
 import { createApp } from './http/app.ts';
@@ -15,6 +16,7 @@ import { createHttpServer } from './http/server.ts';
 import { createWebhooks } from './http/webhooks.ts';
 import type { Setup } from './load-config.ts';
 import type { Log } from './log.ts';
+import { formatInstant, fromMs } from './model/instant.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createConsumer } from './queue/consumer.ts';
 import { createInbox, type Inbox } from './queue/inbox.ts';
@@ -91,10 +93,7 @@ interface WorkStores {
 async function startWork({ config, setup, redisUrl, log }: ServiceOptions, closers: Parts['closers'], { redis, bolt, metrics }: WorkStores): Promise<Worker> {
   if (bolt === undefined) throw new IngestError('BAD_CONFIG', 'work needs NEO4J_URI and NEO4J_PASSWORD: the graph that events go into');
   await requireSchema(bolt, setup.model);
-  const epoch = await adoptEpoch(bolt, await readEpoch(redis, config.queuePrefix));
-  if (!epoch.agrees) {
-    log.error({ lastAppliedAt: epoch.lastAppliedAt, advice: 'Redis lost its data, or the graph was restored from a backup. Backfill from lastAppliedAt.' }, 'epoch.changed');
-  }
+  await watchEpochs({ redis, prefix: config.queuePrefix, bolt }, log, closers);
   const graph = createGraphStore(bolt, setup.model, {
     onRetry(error, attempt) {
       metrics.retried(error.code);
@@ -126,10 +125,25 @@ async function startWork({ config, setup, redisUrl, log }: ServiceOptions, close
     worker.close();
     await closing;
   });
+  await graph.forgetOld();
   worker.start();
   consumer.run();
   return worker;
 }
+
+/** Says loudly when one of the two stores has lost its memory, and leaves watermarks by which the next start can tell. */
+async function watchEpochs(lives: Lives, log: Log, closers: Parts['closers']): Promise<void> {
+  const { verdict, lastAppliedAtMs } = await matchEpochs(lives);
+  if (verdict !== 'same') {
+    const lastAppliedAt = lastAppliedAtMs === undefined ? null : formatInstant(fromMs(lastAppliedAtMs));
+    log.error({ verdict, lastAppliedAt, advice: 'Events may be missing. Backfill every source from lastAppliedAt on; what the graph has changes nothing.' }, 'epoch.changed');
+  }
+  await moveWatermark(lives);
+  const timer = setInterval(() => void moveWatermark(lives).catch((err: unknown) => log.debug({ err }, 'watermark.kept')), WATERMARK_MS);
+  closers.push(() => clearInterval(timer));
+}
+
+const WATERMARK_MS = 600_000;
 
 interface Stores {
   readonly inbox: Inbox;

@@ -41,13 +41,14 @@ export function ruleCypher(rule: SchemaRule): string {
     : `CREATE INDEX ${rule.name} IF NOT EXISTS FOR (n:${rule.label}) ON (${columns})`;
 }
 
-/** Makes what is missing and waits until it is online. Idempotent. Throws `SCHEMA_DRIFT` where existing data stands in the way. */
+/** Makes what is missing and waits until it is online. Idempotent. Throws `SCHEMA_DRIFT` where existing data stands in the way, `GRAPH_UNAVAILABLE` while Neo4j is away. */
 export async function applySchema(bolt: Bolt, model: Model): Promise<SchemaRule[]> {
   const rules = schemaOf(model);
   for (const rule of rules) {
     try {
       await run(bolt, ruleCypher(rule));
     } catch (error) {
+      if (error instanceof IngestError && error.retry === 'retry') throw error;
       throw new IngestError('SCHEMA_DRIFT', `${rule.name} could not be made: ${error instanceof Error ? error.message : String(error)}`, { rule: rule.name }, error);
     }
   }

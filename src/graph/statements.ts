@@ -28,6 +28,7 @@ export interface Statements {
   readonly nodes: ReadonlyMap<string, NodeStatements>;
   readonly edges: ReadonlyMap<string, EdgeStatements>;
   readonly settledJobs: string;
+  readonly oldJobs: string;
   readonly knownEvents: string;
   readonly hiddenNodes: string;
   readonly countHiddenEdges: string;
@@ -59,6 +60,7 @@ export function createStatements(model: Model): Statements {
     nodes: new Map([...model.nodes.values()].map((shape) => [shape.label, nodeStatements(shape)])),
     edges: new Map([...model.relationships.values()].map((shape) => [shape.type, edgeStatements(shape)])),
     settledJobs: statement('read/settled-jobs'),
+    oldJobs: statement('read/old-jobs'),
     knownEvents: statement('read/known-events'),
     hiddenNodes: statement('read/hidden-nodes'),
     countHiddenEdges: statement('read/count-hidden-edges'),

@@ -39,6 +39,8 @@ export interface GraphStore {
   transaction<T>(work: (tx: GraphTx) => Promise<T>): Promise<T>;
   /** Jobs that the queue has completed and will not deliver again. */
   forget(jobs: Iterable<string>): void;
+  /** Marks of jobs that nobody completed within a month go with the next write. */
+  forgetOld(): Promise<void>;
   /** Quarantined entries whose times are all at or before this instant. */
   quarantined(until: bigint, limit: number): Promise<LedgerEntry[]>;
 }
@@ -48,6 +50,9 @@ export interface StoreOptions {
   readonly deadlineMs?: number;
   readonly onRetry?: (error: IngestError, attempt: number) => void;
 }
+
+/** Far longer than a stalled job waits for its next worker. */
+const OLD_JOB_MS = 30 * 86_400_000;
 
 export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions = {}): GraphStore {
   const statements = createStatements(model);
@@ -74,6 +79,10 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
   return {
     transaction: (work) => transact(bolt, (tx) => work(open(tx)), onRetry === undefined ? { deadlineMs } : { deadlineMs, onRetry }),
     forget: (jobs) => ledger.forget(jobs),
+    async forgetOld() {
+      const before = BigInt((options.now ?? Date.now)() - OLD_JOB_MS);
+      ledger.forget(await transact(bolt, async (tx) => (await tx.run<{ id: string }>(statements.oldJobs, { before })).records.map((record) => record.get('id')), { deadlineMs }));
+    },
     quarantined: (until, limit) => transact(bolt, (tx) => readQuarantined(tx, statements, until, limit), { deadlineMs }),
   };
 }

@@ -8,6 +8,7 @@ export const QUEUE = 'inbox';
 export function keysOf(prefix: string) {
   return {
     epoch: `${prefix}:epoch`,
+    watermark: `${prefix}:watermark`,
     accepted: `${prefix}:accepted`,
     duplicate: `${prefix}:duplicate`,
     /** A BullMQ key of the queue: `wait`, `active`, a job's id. */

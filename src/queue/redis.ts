@@ -156,6 +156,15 @@ export async function renewEpoch(redis: Redis, prefix: string): Promise<string> 
   return epoch;
 }
 
+/** The last watermark that a worker left; undefined before the first. */
+export async function readWatermark(redis: Redis, prefix: string): Promise<string | undefined> {
+  return (await redis.get(keysOf(prefix).watermark)) ?? undefined;
+}
+
+export async function writeWatermark(redis: Redis, prefix: string, watermark: string): Promise<void> {
+  await redis.set(keysOf(prefix).watermark, watermark);
+}
+
 export function newEpoch(): string {
   return randomBytes(9).toString('base64url');
 }

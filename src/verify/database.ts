@@ -105,19 +105,22 @@ async function play({ bolt, model, writers }: DatabaseVerifyOptions, stories: re
   await Promise.all(Array.from({ length: lanes }, lane));
 }
 
+/** Half of the time a group's jobs follow each other, so that writers meet on the same nodes; else all are mixed. */
 function jobsOf(stories: readonly Story[], random: Random): Intake[][] {
-  const jobs: Intake[][] = [];
-  const width = random.pick([1, 10, 40, 150]);
+  const groups: Intake[][][] = [];
+  const width = random.pick([1, 2, 10, 40, 150]);
   for (let first = 0; first < stories.length; first += width) {
     const group = stories.slice(first, first + width);
+    const jobs: Intake[][] = [];
     const longest = Math.max(...group.map(({ schedule }) => schedule.batches.length));
     for (let step = 0; step < longest; step++) {
       const events = group.flatMap(({ history, schedule }) => (schedule.batches[step] ?? []).flatMap((index) => history[index] ?? []));
       const job = `verify-${first}-${step}-${random.below(2 ** 31)}`;
       if (events.length > 0) jobs.push(events.map((told, index) => ({ job, index, of: events.length, event: eventOf(told) })));
     }
+    groups.push(random.shuffle(jobs));
   }
-  return random.shuffle(jobs);
+  return random.chance(0.5) ? random.shuffle(groups).flat() : random.shuffle(groups.flat());
 }
 
 function eventOf(told: Told): Event {

@@ -1,0 +1,40 @@
+/**
+ * Whether queue and graph are of one life. Redis bears a random epoch that the graph remembers: another epoch means that
+ * Redis lost its data. Both bear a watermark that moves now and then: one that the graph has never seen means that the
+ * graph was restored from a backup, and duplicate marks of what it forgot must not count.
+ */
+import type { Bolt } from './graph/driver.ts';
+import { addWatermark, readMeta, setEpoch } from './graph/meta.ts';
+import { newEpoch, readEpoch, readWatermark, renewEpoch, writeWatermark, type Redis } from './queue/redis.ts';
+
+export interface Lives {
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly bolt: Bolt;
+}
+
+export interface EpochCheck {
+  readonly verdict: 'same' | 'redis-lost' | 'graph-restored';
+  /** When the graph last changed, milliseconds since the epoch: where a backfill has to start after a loss. */
+  readonly lastAppliedAtMs: number | undefined;
+}
+
+/** Compares the two lives and makes them one again: afterwards a second call says `same`. */
+export async function matchEpochs({ redis, prefix, bolt }: Lives): Promise<EpochCheck> {
+  const [epoch, watermark, meta] = await Promise.all([readEpoch(redis, prefix), readWatermark(redis, prefix), readMeta(bolt)]);
+  const { lastAppliedAtMs } = meta;
+  if (meta.epoch === undefined || meta.epoch !== epoch) {
+    await setEpoch(bolt, epoch);
+    return { verdict: meta.epoch === undefined ? 'same' : 'redis-lost', lastAppliedAtMs };
+  }
+  if (watermark === undefined || meta.watermarks.includes(watermark)) return { verdict: 'same', lastAppliedAtMs };
+  await setEpoch(bolt, await renewEpoch(redis, prefix));
+  return { verdict: 'graph-restored', lastAppliedAtMs };
+}
+
+/** Moves the watermark of both. The graph first: a watermark that only Redis lacks alarms nobody. */
+export async function moveWatermark({ redis, prefix, bolt }: Lives): Promise<void> {
+  const watermark = newEpoch();
+  await addWatermark(bolt, watermark);
+  await writeWatermark(redis, prefix, watermark);
+}
