@@ -62,6 +62,7 @@ describe('usage', () => {
     const query = await cli(away, 'query', '--cypher', 'RETURN 1');
     expect(query.code).toBe(1);
     expect(query.stderr).toMatch(/ECONNREFUSED 127\.0\.0\.1:1\n {2}GRAPH_UNAVAILABLE: Check NEO4J_URI/);
+    expect((await cli(away, 'schema', 'apply')).stderr).toContain('GRAPH_UNAVAILABLE');
     const count = await cli(away, 'events', 'count');
     expect(count.code).toBe(1);
     expect(count.stderr).toMatch(/Redis at redis:\/\/127\.0\.0\.1:1 does not answer: .*ECONNREFUSED/);
