@@ -19,9 +19,10 @@ export function showReport(report: Report): string {
 
 function showStory({ days, seed, events, requests, repeated, heldBack, kill }: Report): string {
   return [
-    title(`${days} day${days === 1 ? '' : 's'} of grocery orders, seed ${seed}`),
-    `${count(events)} events went out as ${count(requests)} signed webhooks: all shuffled, ${count(repeated)} sent more than once, ${count(heldBack)} held back to the end.`,
-    `After ${count(kill.afterRequests)} of them the worker was killed (SIGKILL) with ${count(kill.queued)} events to do, and started again ${(kill.downMs / 1_000).toFixed(1)} s later.`,
+    title(`What happened: ${days === 1 ? 'one day' : `${days} days`} of grocery orders, seed ${seed}`),
+    `${count(events)} events went out as ${count(requests)} signed webhooks: all of them shuffled, ${count(repeated)} sent more`,
+    `than once, ${count(heldBack)} held back to the end. After ${count(kill.afterRequests)} requests the worker was killed (SIGKILL)`,
+    `with ${count(kill.queued)} events to do, and started again ${(kill.downMs / 1_000).toFixed(1)} s later.`,
   ].join('\n');
 }
 
@@ -38,15 +39,17 @@ function showBooks({ checks }: Report): string {
 }
 
 function showLedger({ stats, conservation, peak }: Report): string {
-  const parts = [
-    ...STATES.map((state) => `${state} ${count(stats.states[state])}`),
-    `queued ${count(stats.queued)}`,
-    `duplicateLate ${count(stats.duplicateLate)}`,
-  ];
+  const { accepted, duplicate, duplicateLate, queued, parked, states } = stats;
+  const [first, rest] = [STATES.slice(0, 5), STATES.slice(5)].map((some) =>
+    some.map((state) => `${state} ${count(states[state])}`).join(' + '),
+  );
   return [
     title('Is every event accounted for?'),
-    `accepted ${count(stats.accepted)} ${conservation.holds ? '=' : '≠'} ${parts.join(' + ')}   ${mark(conservation.holds)}`,
-    `duplicate ${count(stats.duplicate)}, answered 200 and dropped.   parked ${count(stats.parked)} now, ${count(peak.parked)} at most on the way.`,
+    `accepted ${count(accepted)}`,
+    `       ${conservation.holds ? '=' : '≠'} ${first}`,
+    `       + ${rest} + queued ${count(queued)} + duplicateLate ${count(duplicateLate)}   ${mark(conservation.holds)}`,
+    `duplicate ${count(duplicate)}: known already, answered 200 and dropped.  superseded: a newer event had spoken.`,
+    `parked ${count(parked)}; ${count(peak.parked)} at most on the way, payments that came before their order.`,
   ].join('\n');
 }
 

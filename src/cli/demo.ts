@@ -2,8 +2,9 @@
 import { InvalidArgumentError, type Command } from 'commander';
 
 import { loadConfig, readEnvironment } from '../config.ts';
-import { createDemo, type Access, type Watch } from '../demo/demo.ts';
+import { createDemo, type Access } from '../demo/demo.ts';
 import { ALL_DAYS } from '../demo/grocery.ts';
+import type { Watch } from '../demo/play.ts';
 import { IngestError } from '../errors.ts';
 import { announce, findRunning, isPortChosen, withdraw, type Running } from './context.ts';
 import { showReport } from './demo-report.ts';
