@@ -6,9 +6,12 @@ import { IngestError } from '../errors.ts';
 import { findFreePort } from './net.ts';
 import type { Started, StartOptions } from './runtime.ts';
 
+// The same as in docker-compose.yml: one pull serves both.
 const NEO4J_IMAGE = 'neo4j:5.26-community';
-const REDIS_IMAGE = 'redis:7.4-alpine';
+const REDIS_IMAGE = 'redis:7-bookworm';
 const START_TIMEOUT_MS = 300_000;
+/** Neo4j writes its pages out first. */
+const STOP_GRACE_S = 60;
 
 type Containers = typeof import('testcontainers');
 
@@ -24,7 +27,7 @@ export async function startDocker(wanted: { neo4j: boolean; redis: boolean }, op
     const started = [neo4j, redis].flatMap((result) =>
       result.status === 'fulfilled' && result.value !== undefined ? [result.value.container] : [],
     );
-    await Promise.all(started.map((container) => container.stop({ timeout: 0 })));
+    await Promise.all(started.map(async (container) => (await handleOf(lib, container)).remove({ force: true, v: true })));
   };
   if (neo4j.status === 'rejected' || redis.status === 'rejected') {
     await close();
@@ -104,11 +107,16 @@ async function startRedis({ GenericContainer, Wait }: Containers) {
 
 function control(lib: Containers, container: StartedTestContainer) {
   return {
-    stop: async () => void (await container.stop({ remove: false, removeVolumes: false })),
-    kill: async () => {
-      const client = await lib.getContainerRuntimeClient();
-      await client.container.getById(container.getId()).kill();
-    },
+    stop: async () => void (await (await handleOf(lib, container)).stop({ t: STOP_GRACE_S })),
+    kill: async () => void (await (await handleOf(lib, container)).kill()),
     start: () => container.restart(),
   };
+}
+
+/**
+ * Past testcontainers' own `stop`, which kills at once and happens once in a container's life: after a stop and a start
+ * it does nothing, and the container would stay behind.
+ */
+async function handleOf(lib: Containers, container: StartedTestContainer) {
+  return (await lib.getContainerRuntimeClient()).container.getById(container.getId());
 }
