@@ -4,13 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config.ts';
 import { readOlderMappings, readQuarantines, readServer } from '../../graph/diagnosis.ts';
 import type { Bolt } from '../../graph/driver.ts';
-import { readMeta } from '../../graph/meta.ts';
+import { readMeta, type Meta } from '../../graph/meta.ts';
 import { checkSchema } from '../../graph/schema.ts';
 import type { Setup } from '../../load-config.ts';
 import { formatInstant, fromMs } from '../../model/instant.ts';
 import { readCounts } from '../../queue/depth.ts';
 import { keysOf } from '../../queue/keys.ts';
-import type { Redis } from '../../queue/redis.ts';
+import { readWatermark, type Redis } from '../../queue/redis.ts';
 import type { RedisAddress } from '../context.ts';
 import { bad, none, ok, plural, type Check } from './check.ts';
 
@@ -71,22 +71,29 @@ async function checkQuarantines(bolt: Bolt, maxFutureMs: number): Promise<Check>
 
 /** Whether queue and graph are of one life, and whether anybody brings the one into the other. Reads only. */
 export async function checkEpoch(redis: Redis, { prefix }: RedisAddress, bolt: Bolt): Promise<Check[]> {
-  const keys = keysOf(prefix);
-  const [known, { epoch, lastAppliedAtMs }] = await Promise.all([redis.get(keys.epoch), readMeta(bolt)]);
-  const last = lastAppliedAtMs === undefined ? 'nothing' : formatInstant(fromMs(lastAppliedAtMs));
-  return [compareEpochs(known ?? undefined, epoch, last), await checkBacklog(redis, prefix, bolt, lastAppliedAtMs)];
+  const [epoch, watermark, meta] = await Promise.all([redis.get(keysOf(prefix).epoch), readWatermark(redis, prefix), readMeta(bolt)]);
+  return [compareLives({ epoch: epoch ?? undefined, watermark }, meta), await checkBacklog(redis, prefix, bolt, meta.lastAppliedAtMs)];
 }
 
-export function compareEpochs(queue: string | undefined, graph: string | undefined, lastApplied: string): Check {
-  if (graph === undefined) return none('epoch', 'the graph has not met a queue yet');
-  if (queue === graph) return ok('epoch', 'queue and graph are of one life');
-  const detail = queue === undefined ? 'the graph knows a queue, and this Redis is empty' : 'queue and graph are of different lives';
-  return bad('epoch', detail, `Redis was lost, or the graph restored, or EVENTGRAFT_QUEUE_PREFIX changed: backfill from ${lastApplied}.`);
+/** As a worker compares them when it starts (epoch.ts); it then adopts what it finds, so this is seen only before. */
+export function compareLives(queue: { readonly epoch: string | undefined; readonly watermark: string | undefined }, graph: Meta): Check {
+  if (graph.epoch === undefined) return none('epoch', 'the graph has not met a queue yet');
+  const since = `backfill from ${timeOf(graph.lastAppliedAtMs)}`;
+  if (queue.epoch === undefined)
+    return bad('epoch', 'the graph knows a queue, and this Redis is empty', `Check EVENTGRAFT_QUEUE_PREFIX; if Redis was lost, ${since}.`);
+  if (queue.epoch !== graph.epoch)
+    return bad('epoch', 'Redis is not the one that fed this graph', `Check REDIS_URL and NEO4J_URI; if Redis was lost, ${since}.`);
+  if (queue.watermark === undefined || graph.watermarks.includes(queue.watermark)) return ok('epoch', 'queue and graph are of one life');
+  return bad('epoch', 'the graph is older than the queue: it was restored from a backup', `Start \`eventgraft work\`, and ${since}.`);
+}
+
+function timeOf(ms: number | undefined): string {
+  return ms === undefined ? 'the beginning' : formatInstant(fromMs(ms));
 }
 
 async function checkBacklog(redis: Redis, prefix: string, bolt: Bolt, beforeMs: number | undefined): Promise<Check> {
   const keys = keysOf(prefix);
-  const since = (ms: number | undefined): string => (ms === undefined ? 'never' : formatInstant(fromMs(ms)));
+  const since = (ms: number | undefined): string => (ms === undefined ? 'never' : timeOf(ms));
   const { queued } = await readCounts(redis, keys);
   if (queued === 0 || (beforeMs !== undefined && Date.now() - beforeMs < STALLED_MS)) return ok('work', `last applied: ${since(beforeMs)}`);
   await sleep(SECOND_LOOK_MS);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { lineOf } from '../../../src/cli/doctor/check.ts';
-import { checkVersion as checkNeo4j, compareEpochs } from '../../../src/cli/doctor/graph.ts';
+import { checkVersion as checkNeo4j, compareLives } from '../../../src/cli/doctor/graph.ts';
 import { checkVersion as checkRedis } from '../../../src/cli/doctor/queue.ts';
 import { checkNode } from '../../../src/cli/doctor.ts';
 
@@ -29,15 +29,17 @@ test.each([
   expect(checkRedis(version, 'redis://x').status).toBe(status);
 });
 
-test.each([
-  ['a', 'a', 'ok'],
-  ['a', 'b', 'bad'],
-  [undefined, 'b', 'bad'],
-  ['a', undefined, 'none'],
-])('an epoch %s in the queue beside %s in the graph is %s', (queue, graph, status) => {
-  expect(compareEpochs(queue, graph, '2026-11-21T09:00:00Z').status).toBe(status);
-});
+const LAST_MS = Date.UTC(2026, 10, 21, 9);
 
-test('a loss names where a backfill has to start', () => {
-  expect(lineOf(compareEpochs('a', 'b', '2026-11-21T09:00:00Z'))).toMatch(/^✗ epoch .* → .* backfill from 2026-11-21T09:00:00Z\.$/);
+test.each([
+  ['the same epoch', { epoch: 'a', watermark: undefined }, 'a', 'ok'],
+  ['a watermark that the graph has seen', { epoch: 'a', watermark: 'w2' }, 'a', 'ok'],
+  ['a watermark that the graph has not seen', { epoch: 'a', watermark: 'w3' }, 'a', 'bad'],
+  ['another epoch', { epoch: 'a', watermark: undefined }, 'b', 'bad'],
+  ['an empty Redis', { epoch: undefined, watermark: undefined }, 'b', 'bad'],
+  ['a graph that was never written', { epoch: 'a', watermark: undefined }, undefined, 'none'],
+])('%s is told', (_, queue, epoch, status) => {
+  const check = compareLives(queue, { epoch, watermarks: ['w2', 'w1'], lastAppliedAtMs: LAST_MS });
+  expect(check.status).toBe(status);
+  if (status === 'bad') expect(lineOf(check)).toMatch(/^✗ epoch .* → .*backfill from 2026-11-21T09:00:00Z\.$/);
 });
