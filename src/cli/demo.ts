@@ -51,13 +51,16 @@ async function demo({ days, seed, keep = false, json = false }: Options): Promis
     runtime: { ...runtimeOptions(config), http: keep },
     environment: environment(),
   });
-  let kept = false;
-  const stop = stopOnSignal(async () => {
+  let stage: 'running' | 'kept' | 'stopping' = 'running';
+  // Interrupted before the verdict is no success.
+  process.exitCode = 1;
+  const { uninstall } = stopOnSignal(async () => {
+    if (stage === 'kept') withdraw();
+    stage = 'stopping';
     watch.end();
-    if (kept) withdraw();
     await it.close();
+    process.exit();
   });
-  let left = false;
   try {
     const report = await it.run();
     watch.end();
@@ -65,17 +68,24 @@ async function demo({ days, seed, keep = false, json = false }: Options): Promis
     else print(showReport(report));
     process.exitCode = report.ok ? 0 : 1;
     if (!keep) return;
-    const running = runningOf(it.access());
-    announce(running, it.access().queuePrefix);
-    kept = true;
-    sayKept(running, it.access().browserUrl);
-    left = true;
+    const access = it.access();
+    announce(runningOf(access), access.queuePrefix);
+    stage = 'kept';
+    sayKept(runningOf(access), access.browserUrl);
+  } catch (error) {
+    // What is stopped midway complains, and nobody wants to hear it.
+    if (!isStopping()) throw error;
   } finally {
     watch.end();
-    if (!left) {
-      stop.uninstall();
+    if (stage === 'running') {
+      uninstall();
       await it.close();
     }
+  }
+
+  /** Asked anew: a signal may have come meanwhile. */
+  function isStopping(): boolean {
+    return stage === 'stopping';
   }
 }
 

@@ -39,7 +39,7 @@ export function conserve({ accepted, queued, duplicateLate, states }: Stats): Co
 const ROWS: readonly (readonly [what: string, name: keyof Totals, unit: Check['unit'], golden: keyof Golden | undefined])[] = [
   ['revenue, from the orders', 'revenueOfOrders', 'cents', 'revenueCents'],
   ['revenue, from their lines', 'revenueOfLines', 'cents', 'revenueCents'],
-  ['payments', 'paid', 'cents', 'revenueCents'],
+  ['payments', 'paid', 'cents', undefined],
   ['orders', 'orders', 'number', 'orders'],
   ['lines', 'lines', 'number', 'lines'],
   ['customers', 'customers', 'number', 'customers'],
@@ -58,15 +58,7 @@ export function compare(graph: Books, files: Books, golden: Golden | undefined):
     return judge(what, unit, graph.totals[name], files.totals[name], third);
   });
   checks.push(judge('days, each with its orders and revenue', 'number', matching(graph.days, files.days), files.days.length, null));
-  checks.push(
-    judge(
-      'orders, each with all that hangs on it',
-      'number',
-      matching(graph.orders, files.orders),
-      files.orders.length,
-      golden?.orders ?? null,
-    ),
-  );
+  checks.push(judge('orders, each with all that hangs on it', 'number', matching(graph.orders, files.orders), files.orders.length, null));
   const best = (what: string, one: readonly object[], two: readonly object[], third: readonly object[] | undefined): Check =>
     judge(what, 'number', matching(one, two), two.length, third === undefined ? null : matching(third, two));
   checks.push(best('best customers, with what they spent', graph.topCustomers, files.topCustomers, golden?.topCustomers));

@@ -17,7 +17,7 @@ export interface ServicesOptions {
 }
 
 export interface Services {
-  /** Resolves with the URL once the process says that it listens. Throws with its last words if it ends before. */
+  /** Resolves with the URL once the process says that it listens. Throws with its last words if it ends before, three times if a database is not to be had. */
   start(role: Role, env: Readonly<Record<string, string>>): Promise<string>;
   /** SIGKILL, as a crash would. */
   kill(role: Role): Promise<void>;
@@ -27,9 +27,12 @@ export interface Services {
   close(): Promise<void>;
 }
 
+const ATTEMPTS = 3;
+
 export function createServices({ command, env, secrets }: ServicesOptions): Services {
   const scratch = mkdtempSync(join(tmpdir(), 'eventgraft-demo-'));
   const running = new Map<Role, Supervised>();
+  let closed = false;
 
   function environmentOf(folder: string): Record<string, string> {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -42,25 +45,38 @@ export function createServices({ command, env, secrets }: ServicesOptions): Serv
     return { ...env, ...files };
   }
 
-  return {
-    start(role, own) {
-      // The working directory is empty: no eventgraft.config.ts of the user's is read.
-      const cwd = join(scratch, role);
-      const pairs = Object.entries({ ...environmentOf(cwd), ...own }).map(([name, value]) => `${name}=${value}`);
-      return new Promise((resolve, reject) => {
-        const child = startSupervised({
-          command: 'env',
-          args: ['-i', ...pairs, ...command, role],
-          cwd,
-          scratchDir: cwd,
-          onLine(line) {
-            const url = startedAt(line);
-            if (url !== undefined) resolve(url);
-          },
-        });
-        running.set(role, child);
-        void child.exited.then((code) => reject(endOf(role, child, code)));
+  function startOnce(role: Role, own: Readonly<Record<string, string>>): Promise<string> {
+    // The working directory is empty: no eventgraft.config.ts of the user's is read.
+    const cwd = join(scratch, role);
+    const pairs = Object.entries({ ...environmentOf(cwd), ...own }).map(([name, value]) => `${name}=${value}`);
+    return new Promise((resolve, reject) => {
+      const child = startSupervised({
+        command: 'env',
+        args: ['-i', ...pairs, ...command, role],
+        cwd,
+        scratchDir: cwd,
+        onLine(line) {
+          const url = startedAt(line);
+          if (url !== undefined) resolve(url);
+        },
       });
+      running.set(role, child);
+      void child.exited.then((code) => reject(endOf(role, child, code)));
+    });
+  }
+
+  return {
+    async start(role, own) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await startOnce(role, own);
+        } catch (error) {
+          running.delete(role);
+          // A cold database on a busy machine may miss a deadline; whoever runs services starts them again.
+          const passing = error instanceof Error && /_UNAVAILABLE\b/.test(error.message);
+          if (!passing || closed || attempt === ATTEMPTS) throw error;
+        }
+      }
     },
     async kill(role) {
       const child = running.get(role);
@@ -71,6 +87,7 @@ export function createServices({ command, env, secrets }: ServicesOptions): Serv
       for (const [role, child] of running) if (!child.running()) throw endOf(role, child, undefined);
     },
     async close() {
+      closed = true;
       const children = [...running.values()];
       running.clear();
       await Promise.all(children.map((child) => child.stop()));
