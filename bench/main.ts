@@ -49,7 +49,12 @@ const ratio = (a: string, b: string): number => Number((median(a) / median(b)).t
 const result = {
   events: n,
   rounds: Number(flags.rounds),
-  eventsPerSecond: Object.fromEntries([...rates.keys()].map((name) => [name, { median: Math.round(median(name)), min: Math.round(sorted(name)[0] ?? NaN), max: Math.round(sorted(name).at(-1) ?? NaN) }])),
+  eventsPerSecond: Object.fromEntries(
+    [...rates.keys()].map((name) => [
+      name,
+      { median: Math.round(median(name)), min: Math.round(sorted(name)[0] ?? NaN), max: Math.round(sorted(name).at(-1) ?? NaN) },
+    ]),
+  ),
   ratios: {
     oursToRaw: ratio('ours', 'raw'),
     oursToPerEvent: ratio('ours', 'perEvent'),

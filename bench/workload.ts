@@ -42,7 +42,14 @@ export function makeEvents(count: number, prefix: string, seed = 1): Event[] {
   const push = (type: string, atMs: number, facts: unknown[]): void => {
     const id = `${prefix}-${events.length}`;
     const body = JSON.stringify({ id, type, occurredAt: new Date(atMs).toISOString(), facts, note: 'x'.repeat(200) });
-    events.push({ source: 'bench', id, body, bodyHash: createHash('sha256').update(body).digest('hex'), headers: { 'webhook-id': id }, receivedAtMs: atMs });
+    events.push({
+      source: 'bench',
+      id,
+      body,
+      bodyHash: createHash('sha256').update(body).digest('hex'),
+      headers: { 'webhook-id': id },
+      receivedAtMs: atMs,
+    });
   };
   for (let order = 0; events.length < count; order++) {
     const at = START + order * 1_000;
@@ -51,25 +58,61 @@ export function makeEvents(count: number, prefix: string, seed = 1): Event[] {
     const lines = [1, 2, 3].map((line) => {
       const quantity = 1 + Math.floor(random() * 4);
       const unitPriceMinor = 100 + Math.floor(random() * 9_000);
-      return { to: { id: `${prefix}-p${Math.floor(random() * products)}` }, key: { line: String(line) }, set: { quantity, unitPriceMinor, totalMinor: quantity * unitPriceMinor } };
+      return {
+        to: { id: `${prefix}-p${Math.floor(random() * products)}` },
+        key: { line: String(line) },
+        set: { quantity, unitPriceMinor, totalMinor: quantity * unitPriceMinor },
+      };
     });
     const totalMinor = lines.reduce((sum, line) => sum + line.set.totalMinor, 0);
     push('order.placed', at, [
-      { upsert: { node: 'Order', key: { id }, set: { name: `#${order}`, status: 'pending', currency: 'EUR', totalMinor, createdAt: new Date(at).toISOString() } } },
+      {
+        upsert: {
+          node: 'Order',
+          key: { id },
+          set: { name: `#${order}`, status: 'pending', currency: 'EUR', totalMinor, createdAt: new Date(at).toISOString() },
+        },
+      },
       { link: { relationship: 'PLACED', from: { id: customer }, to: { id } } },
       { replace: { relationship: 'CONTAINS', from: { id }, links: lines } },
     ]);
     push('customer.updated', at + 1, [
-      { upsert: { node: 'Customer', key: { id: customer }, set: { email: `${customer}@example.com`, firstName: 'Ada', lastName: 'Lovelace', country: 'GB', updatedAt: new Date(at).toISOString() } } },
+      {
+        upsert: {
+          node: 'Customer',
+          key: { id: customer },
+          set: {
+            email: `${customer}@example.com`,
+            firstName: 'Ada',
+            lastName: 'Lovelace',
+            country: 'GB',
+            updatedAt: new Date(at).toISOString(),
+          },
+        },
+      },
       { link: { relationship: 'HAS_EMAIL', from: { id: customer }, to: { address: `${customer}@example.com` } } },
     ]);
     push('order.paid', at + 2, [
-      { upsert: { node: 'Order', key: { id }, set: { status: 'paid', financialStatus: 'paid', updatedAt: new Date(at + 2).toISOString() } } },
-      { upsert: { node: 'Payment', key: { id: `${id}-pay` }, set: { status: 'succeeded', amountMinor: totalMinor, currency: 'EUR', createdAt: new Date(at + 2).toISOString() } } },
+      {
+        upsert: { node: 'Order', key: { id }, set: { status: 'paid', financialStatus: 'paid', updatedAt: new Date(at + 2).toISOString() } },
+      },
+      {
+        upsert: {
+          node: 'Payment',
+          key: { id: `${id}-pay` },
+          set: { status: 'succeeded', amountMinor: totalMinor, currency: 'EUR', createdAt: new Date(at + 2).toISOString() },
+        },
+      },
       { link: { relationship: 'PAYS', from: { id: `${id}-pay` }, to: { id } } },
     ]);
     push('order.fulfilled', at + 3, [
-      { upsert: { node: 'Order', key: { id }, set: { status: 'fulfilled', fulfillmentStatus: 'fulfilled', updatedAt: new Date(at + 3).toISOString() } } },
+      {
+        upsert: {
+          node: 'Order',
+          key: { id },
+          set: { status: 'fulfilled', fulfillmentStatus: 'fulfilled', updatedAt: new Date(at + 3).toISOString() },
+        },
+      },
     ]);
   }
   events.length = count;

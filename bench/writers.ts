@@ -24,7 +24,11 @@ export function ours(bolt: Bolt, batch = BATCH): Write {
     for (let i = 0; i < events.length; i += batch) {
       const part = events.slice(i, i + batch);
       const id = `bench-${process.pid}-${Date.now()}-${job++}`;
-      await apply(part.map((event, index) => ({ job: id, index, of: part.length, event })), graph, options);
+      await apply(
+        part.map((event, index) => ({ job: id, index, of: part.length, event })),
+        graph,
+        options,
+      );
       graph.forget([id]);
     }
   };
@@ -48,7 +52,13 @@ export function unfolded(bolt: Bolt, { batch = BATCH, ledger = true } = {}): Wri
     for (let i = 0; i < events.length; i += batch) {
       const part = events.slice(i, i + batch);
       await inTransaction(bolt, async (run) => {
-        if (ledger) await run(RECORD_EVENTS, { rows: part.map(({ source: name, id, bodyHash, body, receivedAtMs }) => [`${name}:${id}`, { bodyHash, body, receivedAt: new Date(receivedAtMs).toISOString() }]) });
+        if (ledger)
+          await run(RECORD_EVENTS, {
+            rows: part.map(({ source: name, id, bodyHash, body, receivedAtMs }) => [
+              `${name}:${id}`,
+              { bodyHash, body, receivedAt: new Date(receivedAtMs).toISOString() },
+            ]),
+          });
         for (const [cypher, rows] of mergeStatements(part.flatMap(factsOf), true)) await run(cypher, { rows });
       });
     }
@@ -64,9 +74,11 @@ export function perEvent(bolt: Bolt, inFlight = 8): Write {
     const lane = async (): Promise<void> => {
       while (next < events.length) {
         const event = events[next++] as Event;
-        await withRetry(() => inTransaction(bolt, async (run) => {
-          for (const [cypher, rows] of mergeStatements(factsOf(event), true)) await run(cypher, { rows });
-        }));
+        await withRetry(() =>
+          inTransaction(bolt, async (run) => {
+            for (const [cypher, rows] of mergeStatements(factsOf(event), true)) await run(cypher, { rows });
+          }),
+        );
       }
     };
     await Promise.all(Array.from({ length: inFlight }, lane));
@@ -118,12 +130,19 @@ function plainStatements(facts: readonly AtomicFact[]): Map<string, unknown[]> {
   }
   const out = new Map<string, unknown[]>();
   const add = (cypher: string, row: unknown): void => void (out.get(cypher)?.push(row) ?? out.set(cypher, [row]));
-  for (const { ref, set } of nodes.values()) add(`UNWIND $rows AS r MERGE (n:${pattern(ref, 'key')}) SET n += r.set`, { key: keyOf(ref), set });
+  for (const { ref, set } of nodes.values())
+    add(`UNWIND $rows AS r MERGE (n:${pattern(ref, 'key')}) SET n += r.set`, { key: keyOf(ref), set });
   for (const { ref, set } of edges.values()) {
     const key = ref.shape.key.map(({ name }, i) => `${name}: r.edge[${i}]`).join(', ');
-    add(`UNWIND $rows AS r MATCH (a:${pattern(ref.from, 'from')}) MATCH (b:${pattern(ref.to, 'to')}) MERGE (a)-[e:${ref.shape.type} {${key}}]->(b) SET e += r.set`, {
-      from: keyOf(ref.from), to: keyOf(ref.to), edge: edgeKeyOf(ref), set,
-    });
+    add(
+      `UNWIND $rows AS r MATCH (a:${pattern(ref.from, 'from')}) MATCH (b:${pattern(ref.to, 'to')}) MERGE (a)-[e:${ref.shape.type} {${key}}]->(b) SET e += r.set`,
+      {
+        from: keyOf(ref.from),
+        to: keyOf(ref.to),
+        edge: edgeKeyOf(ref),
+        set,
+      },
+    );
   }
   return out;
 }
@@ -140,16 +159,26 @@ function mergeStatements(facts: readonly AtomicFact[], guarded: boolean): Map<st
   for (const fact of facts) {
     if (fact.kind === 'upsert') {
       const guard = guarded ? ' WITH n, r WHERE coalesce(n.at, 0) <= r.at SET n += r.set, n.at = r.at' : ' SET n += r.set';
-      add(`UNWIND $rows AS r MERGE (n:${pattern(fact.node, 'key')})${guard}`, { key: keyOf(fact.node), set: setOf(fact.node.shape.properties, fact.set), at: fact.clock.time });
+      add(`UNWIND $rows AS r MERGE (n:${pattern(fact.node, 'key')})${guard}`, {
+        key: keyOf(fact.node),
+        set: setOf(fact.node.shape.properties, fact.set),
+        at: fact.clock.time,
+      });
     } else if (fact.kind === 'link') edges.push([fact.edge, fact.set, fact.clock.time]);
   }
   for (const [edge, set, at] of edges) {
     const key = edge.shape.key.map(({ name }, i) => `${name}: r.edge[${i}]`).join(', ');
     const guard = guarded ? ' WITH e, r WHERE coalesce(e.at, 0) <= r.at SET e += r.set, e.at = r.at' : ' SET e += r.set';
-    add(`UNWIND $rows AS r MERGE (a:${pattern(edge.from, 'from')}) MERGE (b:${pattern(edge.to, 'to')}) MERGE (a)-[e:${edge.shape.type} {${key}}]->(b)${guard}`, {
-      from: keyOf(edge.from), to: keyOf(edge.to), edge: edgeKeyOf(edge),
-      set: setOf(edge.shape.properties, set), at,
-    });
+    add(
+      `UNWIND $rows AS r MERGE (a:${pattern(edge.from, 'from')}) MERGE (b:${pattern(edge.to, 'to')}) MERGE (a)-[e:${edge.shape.type} {${key}}]->(b)${guard}`,
+      {
+        from: keyOf(edge.from),
+        to: keyOf(edge.to),
+        edge: edgeKeyOf(edge),
+        set: setOf(edge.shape.properties, set),
+        at,
+      },
+    );
   }
   return out;
 }

@@ -23,13 +23,17 @@ export interface EpochCheck {
 export async function matchEpochs({ redis, prefix, bolt }: Lives): Promise<EpochCheck> {
   const [epoch, watermark, meta] = await Promise.all([readEpoch(redis, prefix), readWatermark(redis, prefix), readMeta(bolt)]);
   const { lastAppliedAtMs } = meta;
-  if (meta.epoch === undefined || meta.epoch !== epoch) {
+  if (meta.epoch !== undefined && meta.epoch !== epoch) {
     await setEpoch(bolt, epoch);
-    return { verdict: meta.epoch === undefined ? 'same' : 'redis-lost', lastAppliedAtMs };
+    return { verdict: 'redis-lost', lastAppliedAtMs };
   }
-  if (watermark === undefined || meta.watermarks.includes(watermark)) return { verdict: 'same', lastAppliedAtMs };
-  await setEpoch(bolt, await renewEpoch(redis, prefix));
-  return { verdict: 'graph-restored', lastAppliedAtMs };
+  // A watermark that this graph has never seen: it was restored, emptied, or is another one.
+  if (watermark !== undefined && !meta.watermarks.includes(watermark)) {
+    await setEpoch(bolt, await renewEpoch(redis, prefix));
+    return { verdict: 'graph-restored', lastAppliedAtMs };
+  }
+  if (meta.epoch === undefined) await setEpoch(bolt, epoch);
+  return { verdict: 'same', lastAppliedAtMs };
 }
 
 /** Moves the watermark of both. The graph first: a watermark that only Redis lacks alarms nobody. */

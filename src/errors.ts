@@ -17,7 +17,11 @@ export const ERRORS = {
   UNKNOWN_SOURCE: { status: 404, retry: 'never', advice: 'Configure the source, or set its WEBHOOK_SECRET_<SOURCE>, and deliver again.' },
   NOT_FOUND: { status: 404, retry: 'never', advice: 'Check the path.' },
   METHOD_NOT_ALLOWED: { status: 405, retry: 'never', advice: 'Use the method named in Allow.' },
-  BAD_SIGNATURE: { status: 401, retry: 'never', advice: 'Check that sender and receiver hold the same secret and that nothing rewrites the body on the way.' },
+  BAD_SIGNATURE: {
+    status: 401,
+    retry: 'never',
+    advice: 'Check that sender and receiver hold the same secret and that nothing rewrites the body on the way.',
+  },
   UNAUTHORIZED: { status: 401, retry: 'never', advice: 'Send the configured token.' },
   STALE_SIGNATURE: { status: 401, retry: 'never', advice: 'Check both clocks; a signed time may be at most 300 s away.' },
   TIMEOUT: { status: 408, retry: 'never', advice: 'Send the whole request within the time limit.' },
@@ -32,7 +36,11 @@ export const ERRORS = {
   BAD_REQUEST: { status: 400, retry: 'never', advice: 'Correct the request.' },
   BAD_ENVELOPE: { status: 400, retry: 'never', advice: 'Correct the field at `path`; see the facts envelope schema.' },
   // ── the only 5xx a sender ever sees ──
-  UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Nothing was stored. Deliver again after Retry-After.' },
+  UNAVAILABLE: {
+    status: 503,
+    retry: 'retry',
+    advice: 'Deliver again after Retry-After; should this delivery have been stored after all, it is known by then.',
+  },
   OVERLOADED: { status: 503, retry: 'retry', advice: 'Nothing was stored. Deliver again after Retry-After.' },
   // ── taken in, then failed: kept in the ledger with body and reason ──
   MAPPING_FAILED: { status: 400, retry: 'never', advice: 'Fix the mapping, then replay the event.' },
@@ -42,12 +50,17 @@ export const ERRORS = {
   FUTURE_STAMP: { status: 422, retry: 'never', advice: 'Nothing: it is released when its times are within EVENTGRAFT_MAX_FUTURE.' },
   // ── databases ──
   GRAPH_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Bring Neo4j back; events wait in the queue and nothing is lost.' },
+  GRAPH_TIMEOUT: { status: 503, retry: 'retry', advice: 'Nothing: smaller batches are tried. If it lasts, look at the load of Neo4j.' },
   GRAPH_CONFLICT: { status: 503, retry: 'retry', advice: 'Nothing: a deadlock or race is tried again in a fresh transaction.' },
   QUEUE_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Bring Redis back; senders are asked to deliver again.' },
   // ── the operator's own errors ──
   BAD_CONFIG: { status: 500, retry: 'never', advice: 'Correct the setting that the message names.' },
   BAD_MODEL: { status: 500, retry: 'never', advice: 'Correct the model.' },
-  NOT_DURABLE: { status: 500, retry: 'never', advice: 'Set appendonly yes, appendfsync always and maxmemory-policy noeviction in Redis, or lower EVENTGRAFT_DURABILITY knowingly.' },
+  NOT_DURABLE: {
+    status: 500,
+    retry: 'never',
+    advice: 'Set appendonly yes, appendfsync always and maxmemory-policy noeviction in Redis, or lower EVENTGRAFT_DURABILITY knowingly.',
+  },
   SCHEMA_DRIFT: { status: 500, retry: 'never', advice: 'Run `eventgraft schema apply`.' },
   ILLEGAL_MOVE: { status: 409, retry: 'never', advice: 'Look at the state of the event; see docs for the legal moves.' },
   QUERY_REFUSED: { status: 400, retry: 'never', advice: 'Send a read-only query within the limits.' },

@@ -25,7 +25,7 @@ export interface Event {
   readonly receivedAtMs: number;
 }
 
-/** What became of an event in the ledger (DESIGN §5). `parked` is a view over waiting edges, not a state. */
+/** What became of an event in the ledger (docs/guides/http-api.md). `parked` is a view over waiting edges, not a state. */
 export const STATES = ['applied', 'superseded', 'ignored', 'quarantined', 'failed', 'acknowledged', 'erased'] as const;
 export type State = (typeof STATES)[number];
 

@@ -185,7 +185,8 @@ class Parser {
       if (code === BACKSLASH) {
         escaped = true;
         at++;
-      } else if (!(code >= 0x20)) throw this.error(Number.isNaN(code) ? 'the text ends within a string' : 'a raw control character within a string', at);
+      } else if (!(code >= 0x20))
+        throw this.error(Number.isNaN(code) ? 'the text ends within a string' : 'a raw control character within a string', at);
       at++;
     }
     this.at = at + 1;

@@ -1,5 +1,6 @@
 /** The composition root: builds in order, stops in reverse. What a process is made of stands here and nowhere else. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Config } from './config.ts';
 import { IngestError } from './errors.ts';
@@ -66,7 +67,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 async function build(options: ServiceOptions, { closers }: Parts): Promise<string> {
-  const { config, setup, roles, redisUrl, neo4j, log } = options;
+  const { config, roles, redisUrl, neo4j, log } = options;
   const redis = connectRedis(redisUrl, { role: 'inbox', log });
   closers.push(() => redis.disconnect());
   await waitUntilReady(redis);
@@ -90,11 +91,17 @@ interface WorkStores {
   readonly metrics: Metrics;
 }
 
-async function startWork({ config, setup, redisUrl, log }: ServiceOptions, closers: Parts['closers'], { redis, bolt, metrics }: WorkStores): Promise<Worker> {
+async function startWork(
+  { config, setup, redisUrl, log }: ServiceOptions,
+  closers: Parts['closers'],
+  { redis, bolt, metrics }: WorkStores,
+): Promise<Worker> {
   if (bolt === undefined) throw new IngestError('BAD_CONFIG', 'work needs NEO4J_URI and NEO4J_PASSWORD: the graph that events go into');
+  await awaitGraph(bolt, log);
   await requireSchema(bolt, setup.model);
-  await watchEpochs({ redis, prefix: config.queuePrefix, bolt }, log, closers);
+  const lookAgain = await watchEpochs({ redis, prefix: config.queuePrefix, bolt }, log, closers);
   const graph = createGraphStore(bolt, setup.model, {
+    onStage: (stage, durationMs) => metrics.stage(stage, durationMs),
     onRetry(error, attempt) {
       metrics.retried(error.code);
       log.debug({ code: error.code, attempt }, 'transaction.retried');
@@ -113,13 +120,22 @@ async function startWork({ config, setup, redisUrl, log }: ServiceOptions, close
         metrics.retried(error.code);
         log.warn({ code: error.code, reason: error.message, attempt, delayMs: Math.round(delayMs) }, 'graph.lost');
       },
-      resumed: (outageMs) => log.info({ outageMs }, 'graph.found'),
+      resumed(outageMs) {
+        log.info({ outageMs }, 'graph.found');
+        lookAgain();
+      },
       released: (outcomes) => log.info(tally(outcomes), 'quarantine.released'),
     },
   });
   const connection = connectRedis(redisUrl, { role: 'worker', log });
   closers.push(() => connection.disconnect());
-  const consumer = createConsumer({ redis: connection, prefix: config.queuePrefix, handle: (jobs) => worker.handle(jobs), onCompleted: (id) => graph.forget([id]), log });
+  const consumer = createConsumer({
+    redis: connection,
+    prefix: config.queuePrefix,
+    handle: (jobs) => worker.handle(jobs),
+    onCompleted: (id) => graph.forget([id]),
+    log,
+  });
   closers.push(async () => {
     const closing = consumer.close();
     worker.close();
@@ -131,16 +147,44 @@ async function startWork({ config, setup, redisUrl, log }: ServiceOptions, close
   return worker;
 }
 
-/** Says loudly when one of the two stores has lost its memory, and leaves watermarks by which the next start can tell. */
-async function watchEpochs(lives: Lives, log: Log, closers: Parts['closers']): Promise<void> {
-  const { verdict, lastAppliedAtMs } = await matchEpochs(lives);
-  if (verdict !== 'same') {
-    const lastAppliedAt = lastAppliedAtMs === undefined ? null : formatInstant(fromMs(lastAppliedAtMs));
-    log.error({ verdict, lastAppliedAt, advice: 'Events may be missing. Backfill every source from lastAppliedAt on; what the graph has changes nothing.' }, 'epoch.changed');
+/** A worker that is started before its graph waits for it, like one that loses it. Wrong credentials are told at once. */
+async function awaitGraph(bolt: Bolt, log: Log): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await readMeta(bolt);
+      return;
+    } catch (error) {
+      const denied = error instanceof IngestError && String(error.context['code']).startsWith('Neo.ClientError.Security');
+      if (!(error instanceof IngestError) || error.retry !== 'retry' || denied) throw error;
+      log.warn({ code: error.code, reason: error.message, attempt }, 'graph.awaited');
+      await sleep(Math.min(5_000, 250 * attempt));
+    }
   }
-  await moveWatermark(lives);
-  const timer = setInterval(() => void moveWatermark(lives).catch((err: unknown) => log.debug({ err }, 'watermark.kept')), WATERMARK_MS);
+}
+
+/** Says loudly when one of the two stores has lost its memory, and leaves watermarks by which the next look can tell. Returns how to look at once. */
+async function watchEpochs(lives: Lives, log: Log, closers: Parts['closers']): Promise<() => void> {
+  async function look(): Promise<void> {
+    const { verdict, lastAppliedAtMs } = await matchEpochs(lives);
+    if (verdict !== 'same') {
+      const lastAppliedAt = lastAppliedAtMs === undefined ? null : formatInstant(fromMs(lastAppliedAtMs));
+      log.error(
+        {
+          verdict,
+          lastAppliedAt,
+          advice: 'Events may be missing. Backfill every source from lastAppliedAt on; what the graph has changes nothing.',
+        },
+        'epoch.changed',
+      );
+    }
+    await moveWatermark(lives);
+  }
+  await look();
+  // An outage is reported by the worker, and the next look comes.
+  const lookAgain = (): void => void look().catch((err: unknown) => log.debug({ err }, 'epoch.unread'));
+  const timer = setInterval(lookAgain, WATERMARK_MS);
   closers.push(() => clearInterval(timer));
+  return lookAgain;
 }
 
 const WATERMARK_MS = 600_000;
@@ -185,7 +229,13 @@ async function listen({ config, setup, roles, log }: ServiceOptions, closers: Pa
     version: VERSION,
     onFault: (error) => log.error({ err: error }, 'request.failed'),
   });
-  const server = createHttpServer({ host: config.host, port: config.port, webhooks, fallback: app, onRejected: (code) => metrics.rejected(code) });
+  const server = createHttpServer({
+    host: config.host,
+    port: config.port,
+    webhooks,
+    fallback: app,
+    onRejected: (code) => metrics.rejected(code),
+  });
   closers.push(() => server.close());
   return server.listen();
 }

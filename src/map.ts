@@ -44,7 +44,14 @@ export interface MapOptions {
 export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOptions): Told {
   const { event } = intake;
   const source = sources.get(event.source);
-  const base = { intake, key: eventKey(event.source, event.id), mapping: source?.version ?? '', type: undefined, resolved: undefined, facts: [] };
+  const base = {
+    intake,
+    key: eventKey(event.source, event.id),
+    mapping: source?.version ?? '',
+    type: undefined,
+    resolved: undefined,
+    facts: [],
+  };
   try {
     if (intake.unreadable !== undefined) throw new IngestError('BAD_VALUE', `a row of the queue is no event: ${intake.unreadable}`);
     if (source === undefined) throw new IngestError('MAPPING_FAILED', `no source is called ${event.source} any more`);
@@ -52,7 +59,13 @@ export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOp
     if (isIgnored(said)) return { ...base, state: 'ignored', type: said.type, error: undefined };
     const resolved = resolve(source.model, event, said);
     if (resolved.latest > fromMs((asOfMs ?? event.receivedAtMs) + maxFutureMs)) {
-      return { ...base, state: 'quarantined', type: resolved.type, resolved, error: { code: 'FUTURE_STAMP', message: 'a time of this event lies too far in the future' } };
+      return {
+        ...base,
+        state: 'quarantined',
+        type: resolved.type,
+        resolved,
+        error: { code: 'FUTURE_STAMP', message: 'a time of this event lies too far in the future' },
+      };
     }
     return { ...base, state: undefined, type: resolved.type, resolved, facts: resolved.facts, error: undefined };
   } catch (error) {

@@ -9,7 +9,8 @@ export interface BatchApplied {
   readonly outcomes: readonly string[];
 }
 
-export type Stage = 'map' | 'judge' | 'read' | 'fold' | 'write' | 'commit';
+/** `fold` includes what lies between reading and writing; `transaction` is all of it, commit included. */
+export type Stage = 'judge' | 'read' | 'fold' | 'write' | 'transaction';
 
 /** Read when somebody asks, never in between. What cannot be told is left out. */
 export interface Gauges {

@@ -74,7 +74,14 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
   async function releaseDue(): Promise<void> {
     const due = await graph.quarantined(fromMs(now() + options.maxFutureMs), RELEASE_BATCH);
     if (due.length === 0) return;
-    const intake = due.map((entry, index): Intake => ({ job: 'release', index, of: due.length, event: entry.event, ledgerKey: entry.key, attempts: entry.attempts }));
+    const intake = due.map((entry, index): Intake => ({
+      job: 'release',
+      index,
+      of: due.length,
+      event: entry.event,
+      ledgerKey: entry.key,
+      attempts: entry.attempts,
+    }));
     report.released?.(await release(intake, graph, { ...options, asOfMs: now() }));
   }
 
@@ -89,7 +96,9 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
       const again = (): void => {
         releasing = globalThis.setTimeout(() => {
           // What fails now is looked for again in a moment; an outage is reported by `handle`.
-          releaseDue().catch(() => undefined).finally(() => (closing.signal.aborted ? undefined : again()));
+          releaseDue()
+            .catch(() => undefined)
+            .finally(() => (closing.signal.aborted ? undefined : again()));
         }, releaseEveryMs);
       };
       again();

@@ -48,7 +48,7 @@ async function demo({ days, seed, keep = false, json = false }: Options): Promis
     command,
     port,
     watch,
-    runtime: { ...runtimeOptions(config), http: keep },
+    runtime: { ...runtimeOptions(config), http: keep, brief: !keep },
     environment: environment(),
   });
   let stage: 'running' | 'kept' | 'stopping' = 'running';

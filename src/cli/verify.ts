@@ -170,7 +170,7 @@ async function databaseOf(
   if (uri !== undefined) return { address: { uri, username, password: password ?? config.neo4j?.password ?? '' }, close: async () => {} };
   say('Starting a Neo4j of its own …');
   // Redis has no part in the law; any address keeps the runtime from starting one.
-  const runtime = await startRuntime({ ...runtimeOptions(config), neo4j: undefined, redisUrl: 'redis://127.0.0.1:0' });
+  const runtime = await startRuntime({ ...runtimeOptions(config), brief: true, neo4j: undefined, redisUrl: 'redis://127.0.0.1:0' });
   return { address: runtime.neo4j, close: () => runtime.close() };
 }
 

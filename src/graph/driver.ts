@@ -39,7 +39,10 @@ export function explainFailure(error: unknown): IngestError {
     return new IngestError('GRAPH_UNAVAILABLE', `Neo4j did not answer: ${message}`, {}, error);
   }
   const { code, message } = error;
-  if (isRace(code, message)) return new IngestError('GRAPH_CONFLICT', `Neo4j could not commit beside another transaction: ${message}`, { code }, error);
+  if (isRace(code, message))
+    return new IngestError('GRAPH_CONFLICT', `Neo4j could not commit beside another transaction: ${message}`, { code }, error);
+  if (code.startsWith('Neo.ClientError.Transaction.TransactionTimedOut'))
+    return new IngestError('GRAPH_TIMEOUT', `Neo4j gave a transaction up: ${message}`, { code }, error);
   if (isTooMuch(code)) return new IngestError('WRITE_REFUSED', `Neo4j has no memory for the transaction: ${message}`, { code }, error);
   if (isOutage(code)) return new IngestError('GRAPH_UNAVAILABLE', `Neo4j is not available: ${message}`, { code }, error);
   return new IngestError('WRITE_REFUSED', `Neo4j refused the write: ${message}`, { code }, error);
@@ -79,4 +82,9 @@ function isOutage(code: string): boolean {
 }
 
 /** Reported as the database's fault, but caused by the values: an index key that is too long, for one. */
-const INPUT_FAULTS = new Set(['Neo.DatabaseError.Statement.ExecutionFailed', 'Neo.DatabaseError.Transaction.TransactionCommitFailed', 'Neo.DatabaseError.General.UnknownError']);
+const INPUT_FAULTS = new Set([
+  'Neo.DatabaseError.Schema.ConstraintCreationFailed',
+  'Neo.DatabaseError.Statement.ExecutionFailed',
+  'Neo.DatabaseError.Transaction.TransactionCommitFailed',
+  'Neo.DatabaseError.General.UnknownError',
+]);

@@ -1,4 +1,4 @@
-/** An event of the ledger as API, CLI and docs show it (DESIGN §5: the public names). Pure. */
+/** An event of the ledger as API, CLI and docs show it (docs/guides/http-api.md). Pure. */
 import { ERRORS, type ErrorCode } from '../errors.ts';
 import type { Event, State } from '../event.ts';
 import { formatInstant, fromMs } from '../model/instant.ts';

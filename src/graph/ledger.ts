@@ -37,7 +37,13 @@ export interface Ledger {
   /** Takes events out of a state by hand, by ledger key: fresh while they are still in it, settled when another was faster. */
   reclaim(tx: Tx, keys: readonly string[], from: State): Promise<Verdict[]>;
   /** Entries of fresh events, and the marks of their jobs. `entries` are new rows, `moved` known ones. */
-  write(tx: Tx, entries: readonly LedgerEntry[], moved: readonly LedgerEntry[], candidates: readonly Candidate[], verdicts: readonly Verdict[]): Promise<void>;
+  write(
+    tx: Tx,
+    entries: readonly LedgerEntry[],
+    moved: readonly LedgerEntry[],
+    candidates: readonly Candidate[],
+    verdicts: readonly Verdict[],
+  ): Promise<void>;
   /** Jobs that the queue has completed: their marks go with the next write. */
   forget(jobs: Iterable<string>): void;
 }
@@ -46,7 +52,8 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
   const worker = randomBytes(6).toString('hex');
   const completed = new Set<string>();
   let serial = 0;
-  const segmentId = (atMs: number): string => `${String(atMs).padStart(14, '0')}-${String(serial++ % 1_000_000).padStart(6, '0')}-${worker}`;
+  const segmentId = (atMs: number): string =>
+    `${String(atMs).padStart(14, '0')}-${String(serial++ % 1_000_000).padStart(6, '0')}-${worker}`;
 
   async function known(tx: Tx, keys: readonly string[]): Promise<Map<string, string>> {
     if (keys.length === 0) return new Map();
@@ -55,8 +62,12 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
   }
 
   async function settledJobs(tx: Tx, candidates: readonly Candidate[]): Promise<Map<string, ReadonlySet<number> | 'all'>> {
-    const result = await tx.run<{ id: string; done: bigint[] | null }>(statements.settledJobs, { jobs: [...new Set(candidates.map((one) => one.job))] });
-    return new Map(result.records.map((record) => [record.get('id'), record.get('done') === null ? 'all' : new Set(record.get('done')?.map(Number))]));
+    const result = await tx.run<{ id: string; done: bigint[] | null }>(statements.settledJobs, {
+      jobs: [...new Set(candidates.map((one) => one.job))],
+    });
+    return new Map(
+      result.records.map((record) => [record.get('id'), record.get('done') === null ? 'all' : new Set(record.get('done')?.map(Number))]),
+    );
   }
 
   async function writeJobs(tx: Tx, candidates: readonly Candidate[], verdicts: readonly Verdict[]): Promise<void> {
@@ -124,7 +135,10 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
       const written: Promise<unknown>[] = [];
       for (const part of cutSegments(entries)) {
         const segment: Segment = packSegment(segmentId(at), at, part);
-        written.push(tx.run(statements.ledgerEvents, { segment: segment.id, rows: part.map(slimRow) }), tx.run(statements.ledgerSegment, { segment }));
+        written.push(
+          tx.run(statements.ledgerEvents, { segment: segment.id, rows: part.map(slimRow) }),
+          tx.run(statements.ledgerSegment, { segment }),
+        );
       }
       const exceptions = entries.flatMap((entry) => exceptional(entry));
       if (exceptions.length > 0) written.push(tx.run(statements.ledgerExceptional, { rows: exceptions }));

@@ -1,7 +1,7 @@
 /** What was read of the graph for one batch: the state to fold against, and where each part of it is stored. */
 import { createHash } from 'node:crypto';
 
-import type { EdgeRef, NodeRef } from '../model/refs.ts';
+import type { NodeRef } from '../model/refs.ts';
 import { emptyNode, type EdgeState, type NodeState, type State } from '../model/state.ts';
 
 export interface Loaded extends State {
@@ -64,8 +64,4 @@ const MAX_INDEX_KEY = 1_000;
 /** The indexed form of a node's or edge's id. */
 export function indexKey(id: string): string {
   return id.length <= MAX_INDEX_KEY ? id : `${id.slice(0, 100)}#${createHash('sha256').update(id).digest('hex')}`;
-}
-
-export function isVisible(edge: EdgeRef, loaded: Loaded): boolean {
-  return loaded.edgeElements.has(edge.id);
 }

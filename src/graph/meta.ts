@@ -23,7 +23,11 @@ export async function readMeta(bolt: Bolt): Promise<Meta> {
     const result = await tx.run<{ epoch: string | null; watermarks: string[]; lastAppliedAt: bigint | null }>(readStatement('read/meta'));
     const [record] = result.records;
     const last = record?.get('lastAppliedAt') ?? null;
-    return { epoch: record?.get('epoch') ?? undefined, watermarks: record?.get('watermarks') ?? [], lastAppliedAtMs: last === null ? undefined : Number(last) };
+    return {
+      epoch: record?.get('epoch') ?? undefined,
+      watermarks: record?.get('watermarks') ?? [],
+      lastAppliedAtMs: last === null ? undefined : Number(last),
+    };
   });
 }
 
@@ -32,5 +36,7 @@ export async function setEpoch(bolt: Bolt, epoch: string): Promise<void> {
 }
 
 export async function addWatermark(bolt: Bolt, watermark: string): Promise<void> {
-  await transact(bolt, (tx) => tx.run(readStatement('write/set-watermark'), { watermark, keep: BigInt(KEPT_WATERMARKS) }), { deadlineMs: WRITE_DEADLINE_MS });
+  await transact(bolt, (tx) => tx.run(readStatement('write/set-watermark'), { watermark, keep: BigInt(KEPT_WATERMARKS) }), {
+    deadlineMs: WRITE_DEADLINE_MS,
+  });
 }

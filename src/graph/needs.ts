@@ -1,5 +1,5 @@
 /**
- * What a batch must lock and read before it may be folded (CONVERGENCE.md, "Locks"): every lock before the read that it
+ * What a batch must lock and read before it may be folded (docs/guides/convergence.md): every lock before the read that it
  * protects. Pure.
  */
 import type { RelationshipShape } from '../model/model.ts';

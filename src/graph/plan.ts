@@ -38,8 +38,15 @@ export function wakingEnds(loaded: Loaded, changes: Changes): NodeRef[] {
 
 export function planWrites(loaded: Loaded, changes: Changes): Plan {
   const plan: Plan = {
-    setNodes: [], deleteNodes: [], createEdges: new Map(), setEdges: [], deleteEdges: [],
-    hideNodes: [], unhideNodes: [], hideEdges: [], unhideEdges: [],
+    setNodes: [],
+    deleteNodes: [],
+    createEdges: new Map(),
+    setEdges: [],
+    deleteEdges: [],
+    hideNodes: [],
+    unhideNodes: [],
+    hideEdges: [],
+    unhideEdges: [],
   };
   const edges = new Map(changes.edges);
   for (const [id, node] of changes.nodes) {
@@ -62,7 +69,14 @@ function planNode(plan: Plan, loaded: Loaded, id: string, node: NodeState): void
   const was = exists(before);
   const same = before !== undefined && isSameNode(before, node);
   if (exists(node)) {
-    if (!was || !same) plan.setNodes.push([element, { ...changedProperties(node.ref.shape.properties, was ? before?.properties : undefined, node.properties), _clock: encodeNode(node) }]);
+    if (!was || !same)
+      plan.setNodes.push([
+        element,
+        {
+          ...changedProperties(node.ref.shape.properties, was ? before?.properties : undefined, node.properties),
+          _clock: encodeNode(node),
+        },
+      ]);
     if (loaded.hiddenNodes.has(id)) plan.unhideNodes.push(indexKey(id));
     return;
   }
@@ -76,10 +90,12 @@ function planNode(plan: Plan, loaded: Loaded, id: string, node: NodeState): void
 function planEdge(plan: Plan, loaded: Loaded, changes: Changes, id: string, edge: EdgeState): void {
   const before = loaded.edges.get(id);
   const element = loaded.edgeElements.get(id);
-  const visible = edge.linked !== undefined && stands(edge.ref.from, loaded, changes, element) && stands(edge.ref.to, loaded, changes, element);
+  const visible =
+    edge.linked !== undefined && stands(edge.ref.from, loaded, changes, element) && stands(edge.ref.to, loaded, changes, element);
   const types = edge.ref.shape.properties;
   if (visible && element !== undefined) {
-    if (before === undefined || !isSameEdge(before, edge)) plan.setEdges.push([element, { ...changedProperties(types, before?.properties, edge.properties), _clock: encodeEdge(edge) }]);
+    if (before === undefined || !isSameEdge(before, edge))
+      plan.setEdges.push([element, { ...changedProperties(types, before?.properties, edge.properties), _clock: encodeEdge(edge) }]);
     return;
   }
   if (visible) {
@@ -106,7 +122,10 @@ function planHiddenEdge(plan: Plan, loaded: Loaded, id: string, edge: EdgeState)
   if (hidden && before !== undefined && isSameEdge(before, edge)) return;
   const { from, to } = edge.ref;
   const events = edge.linked === undefined ? null : [...waitingEvents(edge)];
-  plan.hideEdges.push([indexKey(id), { id, clock: encodeEdge(edge), values: encodeValues(edge.properties), from: indexKey(from.id), to: indexKey(to.id), events }]);
+  plan.hideEdges.push([
+    indexKey(id),
+    { id, clock: encodeEdge(edge), values: encodeValues(edge.properties), from: indexKey(from.id), to: indexKey(to.id), events },
+  ]);
 }
 
 /** An end that nobody looked for stands if the edge was visible: nothing in this batch takes it away. */
@@ -115,7 +134,11 @@ function stands(end: NodeRef, loaded: Loaded, changes: Changes, element: string 
   return node === undefined ? element !== undefined : exists(node);
 }
 
-function changedProperties(types: ReadonlyMap<string, PropertyType>, before: ReadonlyMap<string, Register> | undefined, after: ReadonlyMap<string, Register>): Record<string, unknown> {
+function changedProperties(
+  types: ReadonlyMap<string, PropertyType>,
+  before: ReadonlyMap<string, Register> | undefined,
+  after: ReadonlyMap<string, Register>,
+): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [name, { value }] of after) {
     const type = types.get(name);

@@ -38,33 +38,42 @@ export function createReader(model: Model, statements: Statements): Reader {
   const mayHide = (shape: NodeShape): boolean => shape.removable || parkEnds.has(shape.label);
 
   async function lockNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
-    await Promise.all(byLabel(refs).map(async ([shape, nodes]) => {
-      const result = await tx.run<{ i: number; element: string; properties: Stored }>(statements.nodes.get(shape.label)?.lock ?? '', { keys: keyRows(nodes) });
-      for (const record of result.records) {
-        const ref = nodes[record.get('i')] as NodeRef;
-        const properties = record.get('properties');
-        // Deleted while this waited for its lock: such a node is returned without any property, and what is now remembered of it was not read.
-        if (shape.key.some(({ name }) => properties[name] === undefined)) throw new IngestError('GRAPH_CONFLICT', `${ref.id} vanished while its lock was waited for`);
-        const clock = properties['_clock'];
-        loaded.nodeElements.set(ref.id, record.get('element'));
-        if (clock === MADE_BY_LOCK) loaded.provisional.add(ref.id);
-        const known = typeof clock === 'string' && clock !== MADE_BY_LOCK;
-        loaded.addNode(known ? decodeNode(model, ref, clock, valuesOf(shape.properties, properties)) : emptyNode(ref));
-      }
-    }));
+    await Promise.all(
+      byLabel(refs).map(async ([shape, nodes]) => {
+        const result = await tx.run<{ i: number; element: string; properties: Stored }>(statements.nodes.get(shape.label)?.lock ?? '', {
+          keys: keyRows(nodes),
+        });
+        for (const record of result.records) {
+          const ref = nodes[record.get('i')] as NodeRef;
+          const properties = record.get('properties');
+          // Deleted while this waited for its lock: such a node is returned without any property, and what is now remembered of it was not read.
+          if (shape.key.some(({ name }) => properties[name] === undefined))
+            throw new IngestError('GRAPH_CONFLICT', `${ref.id} vanished while its lock was waited for`);
+          const clock = properties['_clock'];
+          loaded.nodeElements.set(ref.id, record.get('element'));
+          if (clock === MADE_BY_LOCK) loaded.provisional.add(ref.id);
+          const known = typeof clock === 'string' && clock !== MADE_BY_LOCK;
+          loaded.addNode(known ? decodeNode(model, ref, clock, valuesOf(shape.properties, properties)) : emptyNode(ref));
+        }
+      }),
+    );
   }
 
   async function touchNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
-    await Promise.all(byLabel(refs).map(async ([shape, nodes]) => {
-      const result = await tx.run<{ i: number; element: string; clock: string | null }>(statements.nodes.get(shape.label)?.touch ?? '', { keys: keyRows(nodes) });
-      for (const record of result.records) {
-        const ref = nodes[record.get('i')] as NodeRef;
-        loaded.nodeElements.set(ref.id, record.get('element'));
-        const made = record.get('clock') === MADE_BY_LOCK;
-        if (made) loaded.provisional.add(ref.id);
-        loaded.addNode(made ? emptyNode(ref) : standingNode(ref));
-      }
-    }));
+    await Promise.all(
+      byLabel(refs).map(async ([shape, nodes]) => {
+        const result = await tx.run<{ i: number; element: string; clock: string | null }>(statements.nodes.get(shape.label)?.touch ?? '', {
+          keys: keyRows(nodes),
+        });
+        for (const record of result.records) {
+          const ref = nodes[record.get('i')] as NodeRef;
+          loaded.nodeElements.set(ref.id, record.get('element'));
+          const made = record.get('clock') === MADE_BY_LOCK;
+          if (made) loaded.provisional.add(ref.id);
+          loaded.addNode(made ? emptyNode(ref) : standingNode(ref));
+        }
+      }),
+    );
   }
 
   async function readHiddenNodes(tx: Tx, loaded: Loaded, refs: readonly NodeRef[]): Promise<void> {
@@ -80,7 +89,7 @@ export function createReader(model: Model, statements: Statements): Reader {
 
   function addVisible(loaded: Loaded, ref: EdgeRef, element: string, properties: Stored): void {
     loaded.edgeElements.set(ref.id, element);
-    loaded.addEdge(decodeEdge(ref, String(properties['_clock'] ?? ''), valuesOf(ref.shape.properties, properties)));
+    loaded.addEdge(decodeEdge(ref, textOf(properties['_clock']), valuesOf(ref.shape.properties, properties)));
   }
 
   /** Edges of types without a slot, by identity; a set that is read as a whole already holds its members. */
@@ -91,35 +100,55 @@ export function createReader(model: Model, statements: Statements): Reader {
       if (loaded.provisional.has(edge.from.id) || loaded.provisional.has(edge.to.id)) continue;
       push(byType, edge.shape, edge);
     }
-    await Promise.all([...byType].map(async ([shape, edges]) => {
-      const rows = edges.map((edge, i) => [i, loaded.nodeElements.get(edge.from.id), loaded.nodeElements.get(edge.to.id), ...boltKey(edge.key, shape)]);
-      const result = await tx.run<{ i: number; element: string; properties: Stored }>(statements.edges.get(shape.type)?.byEnds ?? '', { rows });
-      for (const record of result.records) addVisible(loaded, edges[record.get('i')] as EdgeRef, record.get('element'), record.get('properties'));
-    }));
+    await Promise.all(
+      [...byType].map(async ([shape, edges]) => {
+        const rows = edges.map((edge, i) => [
+          i,
+          loaded.nodeElements.get(edge.from.id),
+          loaded.nodeElements.get(edge.to.id),
+          ...boltKey(edge.key, shape),
+        ]);
+        const result = await tx.run<{ i: number; element: string; properties: Stored }>(statements.edges.get(shape.type)?.byEnds ?? '', {
+          rows,
+        });
+        for (const record of result.records)
+          addVisible(loaded, edges[record.get('i')] as EdgeRef, record.get('element'), record.get('properties'));
+      }),
+    );
   }
 
   async function readByOwner(tx: Tx, loaded: Loaded, owned: ReadonlyMap<string, Owned>, which: 'bySlot' | 'bySet'): Promise<void> {
     const byType = new Map<RelationshipShape, NodeRef[]>();
     for (const { shape, owner } of owned.values()) if (!loaded.provisional.has(owner.id)) push(byType, shape, owner);
-    await Promise.all([...byType].map(async ([shape, owners]) => {
-      const rows = owners.map((owner, i) => [i, loaded.nodeElements.get(owner.id)]);
-      const result = await tx.run<{ i: number; element: string; properties: Stored; other: unknown[] }>(statements.edges.get(shape.type)?.[which] ?? '', { rows });
-      for (const record of result.records) {
-        const owner = owners[record.get('i')] as NodeRef;
-        const properties = record.get('properties');
-        const ownerIsTo = which === 'bySlot' && shape.owner === 'to';
-        const other = refFromKey(ownerIsTo ? shape.from : shape.to, record.get('other'));
-        const ref = ownerIsTo ? edgeRef(shape, other, owner, edgeKey(shape, properties)) : edgeRef(shape, owner, other, edgeKey(shape, properties));
-        addVisible(loaded, ref, record.get('element'), properties);
-      }
-    }));
+    await Promise.all(
+      [...byType].map(async ([shape, owners]) => {
+        const rows = owners.map((owner, i) => [i, loaded.nodeElements.get(owner.id)]);
+        const result = await tx.run<{ i: number; element: string; properties: Stored; other: unknown[] }>(
+          statements.edges.get(shape.type)?.[which] ?? '',
+          { rows },
+        );
+        for (const record of result.records) {
+          const owner = owners[record.get('i')] as NodeRef;
+          const properties = record.get('properties');
+          const ownerIsTo = which === 'bySlot' && shape.owner === 'to';
+          const other = refFromKey(ownerIsTo ? shape.from : shape.to, record.get('other'));
+          const ref = ownerIsTo
+            ? edgeRef(shape, other, owner, edgeKey(shape, properties))
+            : edgeRef(shape, owner, other, edgeKey(shape, properties));
+          addVisible(loaded, ref, record.get('element'), properties);
+        }
+      }),
+    );
   }
 
   async function readOfRemoved(tx: Tx, loaded: Loaded, removed: ReadonlyMap<string, NodeRef>): Promise<void> {
     const nodes = [...removed.values()].filter((ref) => !loaded.provisional.has(ref.id));
     if (nodes.length === 0) return;
     const rows = nodes.map((ref, i) => [i, loaded.nodeElements.get(ref.id)]);
-    const result = await tx.run<{ i: number; type: string; outgoing: boolean; element: string; properties: Stored; other: Stored }>(statements.nodeEdges, { rows });
+    const result = await tx.run<{ i: number; type: string; outgoing: boolean; element: string; properties: Stored; other: Stored }>(
+      statements.nodeEdges,
+      { rows },
+    );
     for (const record of result.records) {
       const node = nodes[record.get('i')] as NodeRef;
       const shape = model.relationships.get(record.get('type'));
@@ -127,7 +156,10 @@ export function createReader(model: Model, statements: Statements): Reader {
       const properties = record.get('properties');
       const otherShape = record.get('outgoing') ? shape.to : shape.from;
       const stored = record.get('other');
-      const other = refFromKey(otherShape, otherShape.key.map(({ name }) => stored[name]));
+      const other = refFromKey(
+        otherShape,
+        otherShape.key.map(({ name }) => stored[name]),
+      );
       const [from, to] = record.get('outgoing') ? [node, other] : [other, node];
       addVisible(loaded, edgeRef(shape, from, to, edgeKey(shape, properties)), record.get('element'), properties);
     }
@@ -168,7 +200,9 @@ export function createReader(model: Model, statements: Statements): Reader {
       const loaded = createLoaded();
       await Promise.all([lockNodes(tx, loaded, needs.locked.values()), touchNodes(tx, loaded, needs.touched.values())]);
 
-      const absent = [...loaded.provisional].map((id) => (loaded.nodes.get(id) as { ref: NodeRef }).ref).filter((ref) => mayHide(ref.shape));
+      const absent = [...loaded.provisional]
+        .map((id) => (loaded.nodes.get(id) as { ref: NodeRef }).ref)
+        .filter((ref) => mayHide(ref.shape));
       const [hidden] = await Promise.all([
         tx.run<{ hidden: bigint }>(statements.countHiddenEdges),
         readHiddenNodes(tx, loaded, absent),
@@ -201,7 +235,10 @@ function boltKey(key: readonly Scalar[], shape: RelationshipShape): unknown[] {
 }
 
 function refFromKey(shape: NodeShape, stored: readonly unknown[]): NodeRef {
-  return nodeRef(shape, shape.key.map(({ type }, part) => scalarFromBolt(type.type, stored[part]) ?? ''));
+  return nodeRef(
+    shape,
+    shape.key.map(({ type }, part) => scalarFromBolt(type.type, stored[part]) ?? ''),
+  );
 }
 
 function edgeKey(shape: RelationshipShape, properties: Stored): Scalar[] {
@@ -223,4 +260,8 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const list = map.get(key);
   if (list === undefined) map.set(key, [value]);
   else list.push(value);
+}
+
+function textOf(stored: unknown): string {
+  return typeof stored === 'string' ? stored : '';
 }

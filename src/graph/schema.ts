@@ -29,7 +29,11 @@ const PRIVATE: readonly Omit<SchemaRule, 'name'>[] = [
 
 /** All rules that the model asks for, in a stable order. */
 export function schemaOf(model: Model): SchemaRule[] {
-  const keys = [...model.nodes.values()].map(({ label, key }) => ({ kind: 'unique' as const, label, properties: key.map((part) => part.name) }));
+  const keys = [...model.nodes.values()].map(({ label, key }) => ({
+    kind: 'unique' as const,
+    label,
+    properties: key.map((part) => part.name),
+  }));
   return [...keys, ...PRIVATE].map((rule) => ({ ...rule, name: `eventgraft_${rule.label}_${rule.properties.join('_')}`.slice(0, 200) }));
 }
 
@@ -49,7 +53,12 @@ export async function applySchema(bolt: Bolt, model: Model): Promise<SchemaRule[
       await run(bolt, ruleCypher(rule));
     } catch (error) {
       if (error instanceof IngestError && error.retry === 'retry') throw error;
-      throw new IngestError('SCHEMA_DRIFT', `${rule.name} could not be made: ${error instanceof Error ? error.message : String(error)}`, { rule: rule.name }, error);
+      throw new IngestError(
+        'SCHEMA_DRIFT',
+        `${rule.name} could not be made: ${error instanceof Error ? error.message : String(error)}`,
+        { rule: rule.name },
+        error,
+      );
     }
   }
   await run(bolt, 'CALL db.awaitIndexes(300)');
@@ -75,7 +84,8 @@ export async function checkSchema(bolt: Bolt, model: Model): Promise<string[]> {
 /** Throws `SCHEMA_DRIFT` naming what is missing. */
 export async function requireSchema(bolt: Bolt, model: Model): Promise<void> {
   const problems = await checkSchema(bolt, model);
-  if (problems.length > 0) throw new IngestError('SCHEMA_DRIFT', `the graph's schema is not the model's: ${problems.join('; ')}`, { problems });
+  if (problems.length > 0)
+    throw new IngestError('SCHEMA_DRIFT', `the graph's schema is not the model's: ${problems.join('; ')}`, { problems });
 }
 
 async function run(bolt: Bolt, cypher: string): Promise<Record<string, unknown>[]> {

@@ -55,9 +55,24 @@ const MAX_SEGMENT_CHARS = 1_000_000;
 export const REGULAR: ReadonlySet<State> = new Set(['applied', 'superseded', 'ignored']);
 
 type MetaRow = [
-  key: string, source: string, id: string, occurrenceId: string | null, type: string | null, subject: string | null, entities: readonly string[],
-  state: number, occurredAt: string | null, receivedAtMs: number, bodyHash: string, conflict: 0 | 1, mapping: string,
-  error: LedgerError | null, attempts: number, headers: Readonly<Record<string, string>>, bodyLength: number, latest: string | null,
+  key: string,
+  source: string,
+  id: string,
+  occurrenceId: string | null,
+  type: string | null,
+  subject: string | null,
+  entities: readonly string[],
+  state: number,
+  occurredAt: string | null,
+  receivedAtMs: number,
+  bodyHash: string,
+  conflict: 0 | 1,
+  mapping: string,
+  error: LedgerError | null,
+  attempts: number,
+  headers: Readonly<Record<string, string>>,
+  bodyLength: number,
+  latest: string | null,
 ];
 
 export function packSegment(id: string, appliedAtMs: number, entries: readonly LedgerEntry[]): Segment {
@@ -123,8 +138,23 @@ export function cutSegments(entries: readonly LedgerEntry[]): LedgerEntry[][] {
 function metaRow(entry: LedgerEntry): MetaRow {
   const { event } = entry;
   return [
-    entry.key, event.source, event.id, entry.occurrenceId ?? null, entry.type ?? null, entry.subject ?? null, entry.entities,
-    STATES.indexOf(entry.state), entry.occurredAt?.toString() ?? null, event.receivedAtMs, event.bodyHash, entry.conflict ? 1 : 0, entry.mapping,
-    entry.error ?? null, entry.attempts, event.headers, event.body.length, entry.latest?.toString() ?? null,
+    entry.key,
+    event.source,
+    event.id,
+    entry.occurrenceId ?? null,
+    entry.type ?? null,
+    entry.subject ?? null,
+    entry.entities,
+    STATES.indexOf(entry.state),
+    entry.occurredAt?.toString() ?? null,
+    event.receivedAtMs,
+    event.bodyHash,
+    entry.conflict ? 1 : 0,
+    entry.mapping,
+    entry.error ?? null,
+    entry.attempts,
+    event.headers,
+    event.body.length,
+    entry.latest?.toString() ?? null,
   ];
 }

@@ -14,14 +14,18 @@ export async function readGraph(bolt: Bolt, model: Model): Promise<PublicGraph> 
   for (const shape of model.nodes.values()) {
     for (const row of await read(bolt, `MATCH (n:${shape.label}) RETURN properties(n) AS n`)) {
       const stored = row['n'] as Stored;
-      if (!stored['_clock']) throw new Error(`a ${shape.label} without a clock: ${JSON.stringify(stored, (_, value: unknown) => String(value))}`);
+      if (!stored['_clock'])
+        throw new Error(`a ${shape.label} without a clock: ${JSON.stringify(stored, (_, value: unknown) => String(value))}`);
       const { id } = refOf(shape, stored);
       if (graph.nodes.has(id)) throw new Error(`two nodes for ${id}`);
       graph.nodes.set(id, valuesOf(id, shape.properties, stored, shape.key));
     }
   }
   for (const shape of model.relationships.values()) {
-    const rows = await read(bolt, `MATCH (a:${shape.from.label})-[e:${shape.type}]->(b:${shape.to.label}) RETURN properties(a) AS a, properties(e) AS e, properties(b) AS b`);
+    const rows = await read(
+      bolt,
+      `MATCH (a:${shape.from.label})-[e:${shape.type}]->(b:${shape.to.label}) RETURN properties(a) AS a, properties(e) AS e, properties(b) AS b`,
+    );
     for (const row of rows) {
       const stored = row['e'] as Stored;
       const key = shape.key.map(({ name, type }) => scalarFromBolt(type.type, stored[name]) ?? '');
@@ -30,12 +34,16 @@ export async function readGraph(bolt: Bolt, model: Model): Promise<PublicGraph> 
       graph.edges.set(id, valuesOf(id, shape.properties, stored, shape.key));
     }
   }
-  for (const row of await read(bolt, 'MATCH (h:_Edge) WHERE h.events IS NOT NULL UNWIND h.events AS event RETURN DISTINCT event')) graph.parked.add(String(row['event']));
+  for (const row of await read(bolt, 'MATCH (h:_Edge) WHERE h.events IS NOT NULL UNWIND h.events AS event RETURN DISTINCT event'))
+    graph.parked.add(String(row['event']));
   return graph;
 }
 
 function refOf(shape: NodeShape, stored: Stored): ReturnType<typeof nodeRef> {
-  return nodeRef(shape, shape.key.map(({ name, type }): Scalar => scalarFromBolt(type.type, stored[name]) ?? ''));
+  return nodeRef(
+    shape,
+    shape.key.map(({ name, type }): Scalar => scalarFromBolt(type.type, stored[name]) ?? ''),
+  );
 }
 
 function valuesOf(id: string, types: ReadonlyMap<string, PropertyType>, stored: Stored, key: readonly Part[]): Record<string, Value> {

@@ -17,7 +17,14 @@ import { transact, type Tx } from './transact.ts';
 /** What the store needs to know of a mapped event. */
 export interface Spoken {
   readonly key: string;
-  readonly intake: { readonly job: string; readonly index: number; readonly of: number; readonly event: Event; readonly attempts?: number; readonly ledgerKey?: string };
+  readonly intake: {
+    readonly job: string;
+    readonly index: number;
+    readonly of: number;
+    readonly event: Event;
+    readonly attempts?: number;
+    readonly ledgerKey?: string;
+  };
   readonly mapping: string;
   readonly type: string | undefined;
   readonly resolved: Resolved | undefined;
@@ -32,7 +39,13 @@ export interface GraphTx {
   /** Locks and reads all that these facts can touch. */
   lockAndRead(facts: readonly AtomicFact[]): Promise<Loaded>;
   /** What changed, and the ledger's rows of the fresh events with their states. */
-  write(state: Loaded, changes: Changes, told: readonly Spoken[], verdicts: readonly Verdict[], states: ReadonlyMap<Spoken, State>): Promise<void>;
+  write(
+    state: Loaded,
+    changes: Changes,
+    told: readonly Spoken[],
+    verdicts: readonly Verdict[],
+    states: ReadonlyMap<Spoken, State>,
+  ): Promise<void>;
 }
 
 export interface GraphStore {
@@ -49,6 +62,8 @@ export interface StoreOptions {
   readonly now?: () => number;
   readonly deadlineMs?: number;
   readonly onRetry?: (error: IngestError, attempt: number) => void;
+  /** Told how long each stage of a transaction took. */
+  readonly onStage?: (stage: 'judge' | 'read' | 'fold' | 'write' | 'transaction', durationMs: number) => void;
 }
 
 /** Far longer than a stalled job waits for its next worker. */
@@ -58,30 +73,62 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
   const statements = createStatements(model);
   const reader = createReader(model, statements);
   const ledger = createLedger(statements, options.now ?? Date.now);
-  const { deadlineMs = 60_000, onRetry } = options;
+  const { deadlineMs = 60_000, onRetry, onStage } = options;
 
-  const open = (tx: Tx): GraphTx => ({
-    judge: (told) => ledger.judge(tx, told.map(candidateOf)),
-    reclaim: (told, from) => ledger.reclaim(tx, told.map((one) => one.intake.ledgerKey ?? one.key), from),
-    lockAndRead: (facts) => reader.read(tx, facts),
-    async write(state, changes, told, verdicts, states) {
-      await reader.lock(tx, state, wakingEnds(state, changes));
-      const entries = { new: [] as LedgerEntry[], kept: [] as LedgerEntry[] };
-      told.forEach((one, i) => {
-        const verdict = verdicts[i];
-        const became = states.get(one);
-        if (verdict?.is === 'fresh' && became !== undefined) entries[verdict.row].push(entryOf(one, verdict, became));
-      });
-      await Promise.all([writePlan(tx, statements, planWrites(state, changes)), ledger.write(tx, entries.new, entries.kept, told.map(candidateOf), verdicts)]);
-    },
-  });
+  async function timed<T>(stage: 'judge' | 'read' | 'write' | 'transaction', work: () => Promise<T>): Promise<T> {
+    const startedMs = performance.now();
+    const result = await work();
+    onStage?.(stage, performance.now() - startedMs);
+    return result;
+  }
+
+  const open = (tx: Tx): GraphTx => {
+    let readMs = 0;
+    return {
+      judge: (told) => timed('judge', () => ledger.judge(tx, told.map(candidateOf))),
+      reclaim: (told, from) =>
+        ledger.reclaim(
+          tx,
+          told.map((one) => one.intake.ledgerKey ?? one.key),
+          from,
+        ),
+      async lockAndRead(facts) {
+        const loaded = await timed('read', () => reader.read(tx, facts));
+        readMs = performance.now();
+        return loaded;
+      },
+      async write(state, changes, told, verdicts, states) {
+        onStage?.('fold', performance.now() - readMs);
+        await reader.lock(tx, state, wakingEnds(state, changes));
+        const entries = { new: [] as LedgerEntry[], kept: [] as LedgerEntry[] };
+        told.forEach((one, i) => {
+          const verdict = verdicts[i];
+          const became = states.get(one);
+          if (verdict?.is === 'fresh' && became !== undefined) entries[verdict.row].push(entryOf(one, verdict, became));
+        });
+        await timed('write', () =>
+          Promise.all([
+            writePlan(tx, statements, planWrites(state, changes)),
+            ledger.write(tx, entries.new, entries.kept, told.map(candidateOf), verdicts),
+          ]),
+        );
+      },
+    };
+  };
 
   return {
-    transaction: (work) => transact(bolt, (tx) => work(open(tx)), onRetry === undefined ? { deadlineMs } : { deadlineMs, onRetry }),
+    transaction: (work) =>
+      timed('transaction', () => transact(bolt, (tx) => work(open(tx)), onRetry === undefined ? { deadlineMs } : { deadlineMs, onRetry })),
     forget: (jobs) => ledger.forget(jobs),
     async forgetOld() {
       const before = BigInt((options.now ?? Date.now)() - OLD_JOB_MS);
-      ledger.forget(await transact(bolt, async (tx) => (await tx.run<{ id: string }>(statements.oldJobs, { before })).records.map((record) => record.get('id')), { deadlineMs }));
+      ledger.forget(
+        await transact(
+          bolt,
+          async (tx) => (await tx.run<{ id: string }>(statements.oldJobs, { before })).records.map((record) => record.get('id')),
+          { deadlineMs },
+        ),
+      );
     },
     quarantined: (until, limit) => transact(bolt, (tx) => readQuarantined(tx, statements, until, limit), { deadlineMs }),
   };
@@ -114,7 +161,8 @@ async function writeRows(tx: Tx, cypher: string, rows: readonly unknown[], count
   const result = await tx.run<{ n: bigint }>(cypher, { rows });
   if (!counted) return;
   const found = Number(result.records[0]?.get('n') ?? 0n);
-  if (found !== rows.length) throw new IngestError('GRAPH_CONFLICT', `${rows.length - found} of ${rows.length} rows found nothing to write to`, { cypher });
+  if (found !== rows.length)
+    throw new IngestError('GRAPH_CONFLICT', `${rows.length - found} of ${rows.length} rows found nothing to write to`, { cypher });
 }
 
 function candidateOf(told: Spoken): Candidate {

@@ -23,7 +23,7 @@ const RETRY_MAX_MS = 50;
 /** Then it is no race any more but something for the caller's back-off. */
 const MAX_CONFLICTS = 30;
 
-/** Runs `work` in a transaction until it commits. Throws `GRAPH_UNAVAILABLE`, `WRITE_REFUSED`, or what `work` throws. */
+/** Runs `work` in a transaction until it commits. Throws `GRAPH_UNAVAILABLE`, `GRAPH_TIMEOUT`, `WRITE_REFUSED`, or what `work` throws. */
 export async function transact<T>(bolt: Bolt, work: (tx: Tx) => Promise<T>, options: TransactOptions): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -72,13 +72,18 @@ async function explained<T>(said: PromiseLike<T>): Promise<T> {
 
 /** A fault of our own on one event must not hold up the queue for ever: it counts as that event's, and is isolated like one. */
 function ownFault(error: unknown): IngestError {
-  return new IngestError('WRITE_REFUSED', `the batch could not be applied: ${error instanceof Error ? error.message : String(error)}`, {}, error);
+  return new IngestError(
+    'WRITE_REFUSED',
+    `the batch could not be applied: ${error instanceof Error ? error.message : String(error)}`,
+    {},
+    error,
+  );
 }
 
 function startDeadline(ms: number): { passed: Promise<never>; stop: () => void } {
   let timer: NodeJS.Timeout | undefined;
   const passed = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new IngestError('GRAPH_UNAVAILABLE', `Neo4j did not finish a transaction within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new IngestError('GRAPH_TIMEOUT', `Neo4j did not finish a transaction within ${ms} ms`)), ms);
   });
   passed.catch(() => undefined);
   return { passed, stop: () => clearTimeout(timer) };

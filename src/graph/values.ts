@@ -45,7 +45,9 @@ export function scalarFromBolt(type: TypeName, stored: unknown): Scalar | undefi
   }
 }
 
-type DateParts = Record<'year' | 'month' | 'day' | 'hour' | 'minute' | 'second' | 'nanosecond', number | bigint> & { timeZoneOffsetSeconds?: number | bigint | null };
+type DateParts = Record<'year' | 'month' | 'day' | 'hour' | 'minute' | 'second' | 'nanosecond', number | bigint> & {
+  timeZoneOffsetSeconds?: number | bigint | null;
+};
 
 function toDateTime(nanos: bigint): DateTime<number> {
   let seconds = nanos / NANOS_PER_SECOND;
@@ -55,7 +57,16 @@ function toDateTime(nanos: bigint): DateTime<number> {
     rest += NANOS_PER_SECOND;
   }
   const d = new Date(Number(seconds) * 1000);
-  return new DateTime(d.getUTCFullYear(), d.getUTCMonth() + 1, d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds(), Number(rest), 0);
+  return new DateTime(
+    d.getUTCFullYear(),
+    d.getUTCMonth() + 1,
+    d.getUTCDate(),
+    d.getUTCHours(),
+    d.getUTCMinutes(),
+    d.getUTCSeconds(),
+    Number(rest),
+    0,
+  );
 }
 
 function fromDateTime(d: DateParts): bigint {

@@ -1,6 +1,6 @@
 /**
  * The clock: a total order over facts. Time first, then the sender's sequence, the tie-break rank, and at last the
- * event itself, so that no two events ever tie. Received-at is never part of it. (CONVERGENCE.md, "Clock")
+ * event itself, so that no two events ever tie. Received-at is never part of it. (docs/guides/convergence.md)
  */
 
 export interface Clock {

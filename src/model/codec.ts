@@ -27,7 +27,8 @@ interface Stored {
 export function encodeNode(node: NodeState): string {
   const stamps = createStamps(commonClock(node.properties, node.asserted ?? node.removed));
   const out = encodeShared(stamps, node.asserted, node.removed, node.properties);
-  for (const [type, slot] of node.slots) (out.s ??= {})[type] = [stamps.index(slot.clock), slot.edge === undefined ? 0 : otherEnd(slot.edge)];
+  for (const [type, slot] of node.slots)
+    (out.s ??= {})[type] = [stamps.index(slot.clock), slot.edge === undefined ? 0 : otherEnd(slot.edge)];
   for (const [type, clock] of node.sets) (out.m ??= {})[type] = stamps.index(clock);
   return finish(out);
 }
@@ -47,7 +48,8 @@ export function decodeNode(model: Model, ref: NodeRef, text: string, values: Rea
   for (const [type, [stamp, other]] of Object.entries(stored.s ?? {})) {
     const shape = model.relationships.get(type);
     const clock = pick(clocks, stamp);
-    if (shape !== undefined && clock !== undefined) node.slots.set(type, { clock, edge: other === 0 ? undefined : slotEdge(shape, ref, other) });
+    if (shape !== undefined && clock !== undefined)
+      node.slots.set(type, { clock, edge: other === 0 ? undefined : slotEdge(shape, ref, other) });
   }
   for (const [type, stamp] of Object.entries(stored.m ?? {})) {
     const clock = pick(clocks, stamp);
@@ -103,7 +105,12 @@ export function eventName(clock: Clock): string {
   return `${clock.key}#${clock.bodyHash}`;
 }
 
-function encodeShared(stamps: Stamps, top: Clock | undefined, bottom: Clock | undefined, properties: ReadonlyMap<string, Register>): Stored {
+function encodeShared(
+  stamps: Stamps,
+  top: Clock | undefined,
+  bottom: Clock | undefined,
+  properties: ReadonlyMap<string, Register>,
+): Stored {
   const out: Stored = { c: stamps.texts };
   if (top === undefined) out.u = -1;
   else if (!stamps.isCommon(top)) out.u = stamps.index(top);
@@ -184,7 +191,13 @@ function stampClock(text: string): Clock {
 
 function finish(stored: Stored): string {
   const [only] = stored.c;
-  const plain = stored.c.length === 1 && stored.u === undefined && stored.r === undefined && stored.p === undefined && stored.s === undefined && stored.m === undefined;
+  const plain =
+    stored.c.length === 1 &&
+    stored.u === undefined &&
+    stored.r === undefined &&
+    stored.p === undefined &&
+    stored.s === undefined &&
+    stored.m === undefined;
   return plain && only !== undefined ? only : JSON.stringify(stored);
 }
 

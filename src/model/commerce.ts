@@ -1,4 +1,4 @@
-/** The shipped commerce model (DESIGN §3). A new provider is a parser into this model, never a schema migration. */
+/** The shipped commerce model. A new provider is a parser into this model, never a schema migration. */
 import { domainToASCII } from 'node:url';
 
 import { defineModel } from './model.ts';
@@ -13,15 +13,31 @@ export const commerce = defineModel({
   nodes: {
     Customer: {
       key: sourceAndId,
-      properties: { email: text, firstName: text, lastName: text, phone: text, country: text, currency: text, createdAt: time, updatedAt: time },
+      properties: {
+        email: text,
+        firstName: text,
+        lastName: text,
+        phone: text,
+        country: text,
+        currency: text,
+        createdAt: time,
+        updatedAt: time,
+      },
       removable: true,
       doc: 'A buyer, as one source knows them.',
     },
     Order: {
       key: sourceAndId,
       properties: {
-        name: text, status: text, financialStatus: text, fulfillmentStatus: text, currency: text, totalMinor: integer,
-        createdAt: time, updatedAt: time, cancelledAt: time,
+        name: text,
+        status: text,
+        financialStatus: text,
+        fulfillmentStatus: text,
+        currency: text,
+        totalMinor: integer,
+        createdAt: time,
+        updatedAt: time,
+        cancelledAt: time,
       },
       tieBreak: { status: ['pending', 'paid', 'fulfilled', 'cancelled', 'refunded'] },
       removable: true,
@@ -32,20 +48,40 @@ export const commerce = defineModel({
       properties: { title: text, vendor: text, productType: text, sku: text, status: text, createdAt: time, updatedAt: time },
       doc: 'Something sold. A product that a shop deletes has status `deleted`.',
     },
-    Payment: { key: sourceAndId, properties: { status: text, amountMinor: integer, currency: text, method: text, createdAt: time }, doc: 'Money taken for an order.' },
-    Refund: { key: sourceAndId, properties: { amountMinor: integer, currency: text, reason: text, createdAt: time }, removable: true, doc: 'Money given back.' },
-    Fulfillment: { key: sourceAndId, properties: { status: text, carrier: text, trackingNumber: text, createdAt: time }, doc: 'A shipment.' },
+    Payment: {
+      key: sourceAndId,
+      properties: { status: text, amountMinor: integer, currency: text, method: text, createdAt: time },
+      doc: 'Money taken for an order.',
+    },
+    Refund: {
+      key: sourceAndId,
+      properties: { amountMinor: integer, currency: text, reason: text, createdAt: time },
+      removable: true,
+      doc: 'Money given back.',
+    },
+    Fulfillment: {
+      key: sourceAndId,
+      properties: { status: text, carrier: text, trackingNumber: text, createdAt: time },
+      doc: 'A shipment.',
+    },
     Email: { key: { address: emailAddress }, doc: 'An e-mail address; joins customers of different sources.' },
     Session: { key: sourceAndId, properties: { startedAt: time }, doc: 'A visit.' },
-    PageView: { key: { source: text, sessionId: text, url: text, timestamp: time }, properties: { title: text, referrer: text }, doc: 'One page seen in one visit.' },
+    PageView: {
+      key: { source: text, sessionId: text, url: text, timestamp: time },
+      properties: { title: text, referrer: text },
+      doc: 'One page seen in one visit.',
+    },
     Page: { key: { source: text, url: text }, properties: { title: text }, doc: 'A page of a site.' },
   },
   relationships: {
     PLACED: { from: 'Customer', to: 'Order', one: 'from', missing: 'stub' },
     CONTAINS: {
-      from: 'Order', to: 'Product', key: { line: text },
+      from: 'Order',
+      to: 'Product',
+      key: { line: text },
       properties: { quantity: integer, unitPriceMinor: integer, totalMinor: integer, title: text, sku: text },
-      replace: true, missing: 'stub',
+      replace: true,
+      missing: 'stub',
     },
     PAYS: { from: 'Payment', to: 'Order', one: 'to', missing: 'park' },
     REFUNDS: { from: 'Refund', to: 'Order', one: 'to', missing: 'park' },

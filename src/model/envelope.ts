@@ -24,7 +24,10 @@ const instant = z
   .refine((t) => parseInstant(t) !== undefined, 'must be an RFC 3339 time with Z or offset')
   .meta({ id: 'instant', format: 'date-time', description: 'RFC 3339 with Z or offset, at most nine fraction digits, no leap second' });
 
-const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'must be a letter, then letters, digits or _, at most 63').meta({ id: 'name' });
+const name = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, 'must be a letter, then letters, digits or _, at most 63')
+  .meta({ id: 'name' });
 
 const key = z
   .record(z.string(), z.string().min(1, 'must not be empty'))
@@ -39,7 +42,10 @@ const value = z
 const set = z.record(z.string(), value).meta({ id: 'set', description: 'property → value; null clears, absent keeps' });
 
 const sequence = z
-  .custom<number | bigint>((v) => (typeof v === 'bigint' ? v >= 0n : Number.isSafeInteger(v) && Number(v) >= 0), 'must be an integer of 0 or more')
+  .custom<number | bigint>(
+    (v) => (typeof v === 'bigint' ? v >= 0n : Number.isSafeInteger(v) && Number(v) >= 0),
+    'must be an integer of 0 or more',
+  )
   .meta({ type: 'integer', minimum: 0 });
 
 const at = instant.exactOptional();
@@ -68,12 +74,17 @@ export const envelopeSchema = z
     sequence: sequence.exactOptional(),
     occurrenceId: text(512).exactOptional(),
     subject: z.strictObject({ node: name, key }).exactOptional(),
-    source: z.string().regex(SOURCE_NAME, 'must be lower-case letters, digits and -, at most 63').exactOptional().meta({ description: 'only in POST /events, import and the batch queue' }),
+    source: z
+      .string()
+      .regex(SOURCE_NAME, 'must be lower-case letters, digits and -, at most 63')
+      .exactOptional()
+      .meta({ description: 'only in POST /events, import and the batch queue' }),
     facts: z.array(fact),
   })
   .meta({
     title: 'Eventgraft facts envelope, version 1',
-    description: 'One event. Node and relationship names, key parts and property names and types are checked against the model; this schema fixes the shape.',
+    description:
+      'One event. Node and relationship names, key parts and property names and types are checked against the model; this schema fixes the shape.',
   });
 
 export interface Envelope extends Mapped {

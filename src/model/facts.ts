@@ -2,7 +2,7 @@
  * Facts as mappings and envelopes write them, typed by the model: a wrong label, key or property name does not compile.
  * The JSON form is the facts envelope (docs/facts.schema.json).
  */
-import type { Declaration, Model, NodeDeclaration, RelationshipDeclaration } from './model.ts';
+import type { Declaration, Model, RelationshipDeclaration } from './model.ts';
 import type { PropertyType } from './values.ts';
 
 type In<P> = P extends PropertyType<infer I> ? I : never;
@@ -22,7 +22,11 @@ interface At {
 type Where<T, C> = { [K in keyof T]: T[K] extends C ? K : never }[keyof T];
 
 type NodeFact<D extends Declaration> = {
-  [L in keyof D['nodes'] & string]: { readonly node: L; readonly key: NodeKey<D, L>; readonly set?: SetOf<PropertiesOf<D['nodes'][L]>> } & At;
+  [L in keyof D['nodes'] & string]: {
+    readonly node: L;
+    readonly key: NodeKey<D, L>;
+    readonly set?: SetOf<PropertiesOf<D['nodes'][L]>>;
+  } & At;
 }[keyof D['nodes'] & string];
 
 type RemoveFact<D extends Declaration> = {
@@ -35,7 +39,12 @@ type Ends<D extends Declaration, T extends keyof D['relationships']> = {
 };
 
 type LinkFact<D extends Declaration> = {
-  [T in keyof D['relationships'] & string]: { readonly relationship: T; readonly set?: SetOf<PropertiesOf<D['relationships'][T]>> } & Ends<D, T> & EdgeKey<D['relationships'][T]> & At;
+  [T in keyof D['relationships'] & string]: { readonly relationship: T; readonly set?: SetOf<PropertiesOf<D['relationships'][T]>> } & Ends<
+    D,
+    T
+  > &
+    EdgeKey<D['relationships'][T]> &
+    At;
 }[keyof D['relationships'] & string];
 
 type UnlinkFact<D extends Declaration> = {
@@ -46,14 +55,22 @@ type ReplaceFact<D extends Declaration> = {
   [T in Where<D['relationships'], { readonly replace: true }> & string]: {
     readonly relationship: T;
     readonly from: NodeKey<D, D['relationships'][T]['from']>;
-    readonly links: readonly ({ readonly to: NodeKey<D, D['relationships'][T]['to']>; readonly set?: SetOf<PropertiesOf<D['relationships'][T]>> } & EdgeKey<D['relationships'][T]>)[];
+    readonly links: readonly ({
+      readonly to: NodeKey<D, D['relationships'][T]['to']>;
+      readonly set?: SetOf<PropertiesOf<D['relationships'][T]>>;
+    } & EdgeKey<D['relationships'][T]>)[];
   } & At;
 }[Where<D['relationships'], { readonly replace: true }> & string];
 
-type OwnerKey<D extends Declaration, R extends RelationshipDeclaration> = R extends { readonly one: 'from' } ? NodeKey<D, R['to']> : NodeKey<D, R['from']>;
+type OwnerKey<D extends Declaration, R extends RelationshipDeclaration> = R extends { readonly one: 'from' }
+  ? NodeKey<D, R['to']>
+  : NodeKey<D, R['from']>;
 
 type ClearFact<D extends Declaration> = {
-  [T in Where<D['relationships'], { readonly one: 'from' | 'to' }> & string]: { readonly relationship: T; readonly owner: OwnerKey<D, D['relationships'][T]> } & At;
+  [T in Where<D['relationships'], { readonly one: 'from' | 'to' }> & string]: {
+    readonly relationship: T;
+    readonly owner: OwnerKey<D, D['relationships'][T]>;
+  } & At;
 }[Where<D['relationships'], { readonly one: 'from' | 'to' }> & string];
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -64,7 +81,13 @@ export type AnyFact =
   | { readonly remove: { readonly node: string; readonly key: Raw } & At }
   | { readonly link: { readonly relationship: string; readonly from: Raw; readonly to: Raw; readonly key?: Raw; readonly set?: Raw } & At }
   | { readonly unlink: { readonly relationship: string; readonly from: Raw; readonly to: Raw; readonly key?: Raw } & At }
-  | { readonly replace: { readonly relationship: string; readonly from: Raw; readonly links: readonly { readonly to: Raw; readonly key?: Raw; readonly set?: Raw }[] } & At }
+  | {
+      readonly replace: {
+        readonly relationship: string;
+        readonly from: Raw;
+        readonly links: readonly { readonly to: Raw; readonly key?: Raw; readonly set?: Raw }[];
+      } & At;
+    }
   | { readonly clear: { readonly relationship: string; readonly owner: Raw } & At };
 
 /** One fact of a mapping under the model declared by D; without D, of any model. */
@@ -96,5 +119,3 @@ interface Said<F> {
 /** The facts type of a model value: `FactOf<typeof commerce>`. */
 export type FactOf<M> = M extends Model<infer D> ? Fact<D> : never;
 export type MappedOf<M> = M extends Model<infer D> ? Mapped<D> : never;
-
-export type { NodeDeclaration };

@@ -1,14 +1,26 @@
 /**
  * The fold: the one place where facts meet what is known. Every fact raises registers, which only ever grow; what is
  * visible is a function of the registers; a register is dropped only when a durable larger one dominates it. So the
- * result depends on which facts were folded, never on their order or number. (CONVERGENCE.md; the same code folds a
+ * result depends on which facts were folded, never on their order or number. (docs/guides/convergence.md; the same code folds a
  * batch in memory and against the database.)
  */
 import { isNewer, later, type Clock } from './clock.ts';
 import type { RelationshipShape } from './model.ts';
 import { slotOwner, type EdgeRef, type NodeRef } from './refs.ts';
 import { joinValues, type AtomicFact, type Assignments } from './resolve.ts';
-import { copyEdge, copyNode, emptyEdge, emptyNode, floorOf, isAtLeast, type EdgeState, type NodeState, type Register, type Slot, type State } from './state.ts';
+import {
+  copyEdge,
+  copyNode,
+  emptyEdge,
+  emptyNode,
+  floorOf,
+  isAtLeast,
+  type EdgeState,
+  type NodeState,
+  type Register,
+  type Slot,
+  type State,
+} from './state.ts';
 import { compareScalars, sameValue, type PropertyType, type Scalar, type Value } from './values.ts';
 
 export interface Changes {

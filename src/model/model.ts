@@ -99,13 +99,18 @@ function resolveNode(label: string, node: NodeDeclaration): NodeShape {
   if (breaks.length > 1) throw bad(`${path}.tieBreak`, 'at most one property may break ties');
   const [tieBreak] = breaks.map(([property, values]) => {
     const type = properties.get(property);
-    if (type === undefined || type.type !== 'text' || type.rule !== 'last') throw bad(`${path}.tieBreak.${property}`, 'not a last-writer-wins text property of this label');
+    if (type === undefined || type.type !== 'text' || type.rule !== 'last')
+      throw bad(`${path}.tieBreak.${property}`, 'not a last-writer-wins text property of this label');
     return { property, ranks: new Map(values.map((value, index) => [value, index + 1])) };
   });
   return { label, key, properties, tieBreak, removable: node.removable ?? false, doc: node.doc ?? '' };
 }
 
-function resolveRelationship(type: string, relationship: RelationshipDeclaration, nodes: ReadonlyMap<string, NodeShape>): RelationshipShape {
+function resolveRelationship(
+  type: string,
+  relationship: RelationshipDeclaration,
+  nodes: ReadonlyMap<string, NodeShape>,
+): RelationshipShape {
   const path = `relationships.${type}`;
   checkName(type, path);
   const from = nodes.get(relationship.from);
@@ -116,10 +121,23 @@ function resolveRelationship(type: string, relationship: RelationshipDeclaration
   const key = parts(relationship.key, `${path}.key`);
   if (one !== undefined && key.length > 0) throw bad(`${path}.key`, 'a to-one relationship has no key: its slot holds one edge');
   const properties = propertyMap(relationship.properties, `${path}.properties`);
-  for (const [name, property] of properties) if (property.rule !== 'last') throw bad(`${path}.properties.${name}`, 'edge properties are last-writer-wins');
-  for (const part of key) if (properties.has(part.name)) throw bad(`${path}.properties.${part.name}`, 'a key part cannot be a property too');
+  for (const [name, property] of properties)
+    if (property.rule !== 'last') throw bad(`${path}.properties.${name}`, 'edge properties are last-writer-wins');
+  for (const part of key)
+    if (properties.has(part.name)) throw bad(`${path}.properties.${part.name}`, 'a key part cannot be a property too');
   const owner = one === undefined ? undefined : one === 'from' ? 'to' : 'from';
-  return { type, from, to, one, owner, key, properties, replace: relationship.replace ?? false, missing: relationship.missing, doc: relationship.doc ?? '' };
+  return {
+    type,
+    from,
+    to,
+    one,
+    owner,
+    key,
+    properties,
+    replace: relationship.replace ?? false,
+    missing: relationship.missing,
+    doc: relationship.doc ?? '',
+  };
 }
 
 function parts(declared: Properties | undefined, path: string): Part[] {

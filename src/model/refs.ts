@@ -24,13 +24,15 @@ const PLAIN = /^[\w.!~*'()-]*$/;
 
 export function nodeRef(shape: NodeShape, key: readonly Scalar[]): NodeRef {
   let id = shape.label;
-  for (let i = 0; i < key.length; i++) id += `/${escapePart(shape.key[i]?.type.type === 'time' ? formatScalar('time', key[i] as Scalar) : String(key[i]))}`;
+  for (let i = 0; i < key.length; i++)
+    id += `/${escapePart(shape.key[i]?.type.type === 'time' ? formatScalar('time', key[i] as Scalar) : String(key[i]))}`;
   return { shape, key, id };
 }
 
 export function edgeRef(shape: RelationshipShape, from: NodeRef, to: NodeRef, key: readonly Scalar[]): EdgeRef {
   let inner = shape.type;
-  for (let i = 0; i < key.length; i++) inner += `/${escapePart(shape.key[i]?.type.type === 'time' ? formatScalar('time', key[i] as Scalar) : String(key[i]))}`;
+  for (let i = 0; i < key.length; i++)
+    inner += `/${escapePart(shape.key[i]?.type.type === 'time' ? formatScalar('time', key[i] as Scalar) : String(key[i]))}`;
   return { shape, from, to, key, id: `${from.id}-[${inner}]->${to.id}` };
 }
 

@@ -1,6 +1,6 @@
 /**
  * From what a mapping says to what the fold reads: names looked up in the model, values canonical, clocks attached, and
- * the facts of one event that share a time collapsed to one per register (CONVERGENCE.md, "Clock").
+ * the facts of one event that share a time collapsed to one per register (docs/guides/convergence.md).
  * Pure. Throws `BAD_VALUE` or `NO_CLOCK` with the path of the first thing that is wrong.
  */
 import { IngestError } from '../errors.ts';
@@ -64,7 +64,8 @@ export function resolve(model: Model, event: Pick<Event, 'source' | 'id' | 'body
   mapped.facts.forEach((fact, index) => {
     const [entry, ...others]: [string, Raw][] = Object.entries(fact);
     // TypeScript lets one object be several members of a union, and only one of them would be heard.
-    if (entry === undefined || others.length > 0) throw bad(`facts[${index}]`, 'expected exactly one of upsert, remove, link, unlink, replace, clear');
+    if (entry === undefined || others.length > 0)
+      throw bad(`facts[${index}]`, 'expected exactly one of upsert, remove, link, unlink, replace, clear');
     const [kind, said] = entry;
     const path = `facts[${index}].${kind}`;
     const at = said['at'] === undefined ? occurredAt : instantAt(said['at'], `${path}.at`);
@@ -79,7 +80,15 @@ export function resolve(model: Model, event: Pick<Event, 'source' | 'id' | 'body
   const key = eventKey(event.source, event.id);
   const facts: AtomicFact[] = [];
   for (const [time, moment] of moments) emit(facts, moment, { time, sequence, rank: 0, key, bodyHash: event.bodyHash });
-  return { type: mapped.type, occurrenceId: mapped.occurrenceId, occurredAt, latest, facts, subject: subject?.id, entities: [...reader.seen.keys()] };
+  return {
+    type: mapped.type,
+    occurrenceId: mapped.occurrenceId,
+    occurredAt,
+    latest,
+    facts,
+    subject: subject?.id,
+    entities: [...reader.seen.keys()],
+  };
 }
 
 /** Files one fact under its moment; returns the node that it is about. */
@@ -154,7 +163,8 @@ function emit(out: AtomicFact[], moment: Moment, clock: Clock): void {
   for (const node of moment.removes.values()) out.push({ kind: 'remove', clock: { ...clock, rank: REMOVE_RANK }, node });
   for (const edge of moment.unlinks.values()) out.push({ kind: 'unlink', clock, edge });
   for (const { shape, owner } of moment.replaces.values()) out.push({ kind: 'replace', clock, shape, owner });
-  for (const [slot, { shape, owner }] of moment.clears) if (moment.slots.get(slot) === undefined) out.push({ kind: 'clear', clock, shape, owner });
+  for (const [slot, { shape, owner }] of moment.clears)
+    if (moment.slots.get(slot) === undefined) out.push({ kind: 'clear', clock, shape, owner });
   for (const [id, { edge, set }] of moment.links) {
     const takesSlot = edge.shape.one !== undefined && moment.slots.get(`${edge.shape.type} ${slotOwner(edge).id}`) === id;
     out.push({ kind: 'link', clock, edge, set, takesSlot });
@@ -192,7 +202,8 @@ function createReader(model: Model, source: string): Reader {
       if (read.value === '') throw bad(`${path}.${name}`, 'a key part cannot be empty');
       out.push(read.value as Scalar);
     }
-    for (const name of Object.keys(given)) if (!declared.some((part) => part.name === name)) throw bad(`${path}.${name}`, 'no such key part in the model');
+    for (const name of Object.keys(given))
+      if (!declared.some((part) => part.name === name)) throw bad(`${path}.${name}`, 'no such key part in the model');
     return out;
   }
 
@@ -235,7 +246,8 @@ function createReader(model: Model, source: string): Reader {
 }
 
 function checkLength(id: string, path: string): void {
-  if (id.length > MAX_ID_LENGTH) throw bad(path, `the key is too long: ${id.length} characters once encoded, and an index takes at most ${MAX_ID_LENGTH}`);
+  if (id.length > MAX_ID_LENGTH)
+    throw bad(path, `the key is too long: ${id.length} characters once encoded, and an index takes at most ${MAX_ID_LENGTH}`);
 }
 
 function nullFor(type: PropertyType, path: string): null {
@@ -285,7 +297,15 @@ function sequenceOf(input: number | bigint | undefined): bigint {
 }
 
 function emptyMoment(): Moment {
-  return { upserts: new Map(), removes: new Map(), links: new Map(), unlinks: new Map(), replaces: new Map(), clears: new Map(), slots: new Map() };
+  return {
+    upserts: new Map(),
+    removes: new Map(),
+    links: new Map(),
+    unlinks: new Map(),
+    replaces: new Map(),
+    clears: new Map(),
+    slots: new Map(),
+  };
 }
 
 function bad(path: string, problem: string): IngestError {

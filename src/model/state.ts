@@ -1,6 +1,6 @@
 /**
- * The registers (CONVERGENCE.md, "Registers"): what is remembered of a node and of an edge, whether it is visible or not.
- * Letters in comments are the names of that page.
+ * The registers (docs/guides/convergence.md): what is remembered of a node and of an edge, whether it is visible or not.
+ * Letters in comments are the short names of the registers: U, R, p, S, M, L, X.
  */
 import { compareClocks, isNewer, later, type Clock } from './clock.ts';
 import type { EdgeRef, NodeRef } from './refs.ts';
@@ -73,7 +73,9 @@ export function exists(node: NodeState | undefined): boolean {
 
 /** Nothing is remembered: no row of any kind is needed. */
 export function isBlankNode(node: NodeState): boolean {
-  return node.asserted === undefined && node.removed === undefined && node.properties.size === 0 && node.slots.size === 0 && node.sets.size === 0;
+  return (
+    node.asserted === undefined && node.removed === undefined && node.properties.size === 0 && node.slots.size === 0 && node.sets.size === 0
+  );
 }
 
 export function isBlankEdge(edge: EdgeState): boolean {
@@ -82,7 +84,13 @@ export function isBlankEdge(edge: EdgeState): boolean {
 
 /** Whether a fold left a node as it was. Registers are never changed in place, so the same object is the same register. */
 export function isSameNode(a: NodeState, b: NodeState): boolean {
-  return a.asserted === b.asserted && a.removed === b.removed && sameEntries(a.properties, b.properties) && sameEntries(a.slots, b.slots) && sameEntries(a.sets, b.sets);
+  return (
+    a.asserted === b.asserted &&
+    a.removed === b.removed &&
+    sameEntries(a.properties, b.properties) &&
+    sameEntries(a.slots, b.slots) &&
+    sameEntries(a.sets, b.sets)
+  );
 }
 
 export function isSameEdge(a: EdgeState, b: EdgeState): boolean {

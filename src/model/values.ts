@@ -46,7 +46,11 @@ export const max = <In>(of: Base<In>): PropertyType<In> => ({ ...of, rule: 'max'
 /** Collects every value ever said; stored as a sorted list. */
 export const union = <In>(of: Base<In>): PropertyType<In | readonly In[]> => ({ ...of, rule: 'union' }) as PropertyType<In | readonly In[]>;
 /** Keeps the highest of the declared values ever said. */
-export const ranked = <const R extends readonly [string, ...string[]]>(ranks: R): PropertyType<R[number]> => ({ type: 'text', rule: 'ranked', ranks });
+export const ranked = <const R extends readonly [string, ...string[]]>(ranks: R): PropertyType<R[number]> => ({
+  type: 'text',
+  rule: 'ranked',
+  ranks,
+});
 
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
@@ -83,7 +87,8 @@ function readScalar(type: PropertyType, input: unknown): { value: Scalar } | { p
 function readText(type: PropertyType, input: unknown): { value: string } | { problem: string } {
   if (typeof input !== 'string') return { problem: `expected text, got ${nameOf(input)}` };
   if (!input.isWellFormed()) return { problem: 'text holds a lone surrogate' };
-  if (type.ranks !== undefined && !type.ranks.includes(input)) return { problem: `expected one of ${type.ranks.join(', ')}, got ${nameOf(input)}` };
+  if (type.ranks !== undefined && !type.ranks.includes(input))
+    return { problem: `expected one of ${type.ranks.join(', ')}, got ${nameOf(input)}` };
   if (type.normalise === undefined) return { value: input };
   try {
     return { value: type.normalise(input) };

@@ -38,7 +38,8 @@ export function createWorld(model: Model): World {
     }
   }
 
-  const isVisible = (edge: EdgeState): boolean => edge.linked !== undefined && exists(nodes.get(edge.ref.from.id)) && exists(nodes.get(edge.ref.to.id));
+  const isVisible = (edge: EdgeState): boolean =>
+    edge.linked !== undefined && exists(nodes.get(edge.ref.from.id)) && exists(nodes.get(edge.ref.to.id));
 
   return {
     nodes,

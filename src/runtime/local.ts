@@ -25,7 +25,7 @@ type Memory = z.infer<typeof memory>;
 
 /** Starts what `wanted` names, in parallel. Throws NO_RUNTIME with the reason; nothing is left running then. */
 export async function startLocal(wanted: { neo4j: boolean; redis: boolean }, options: StartOptions): Promise<Started> {
-  const { report, cacheDir, javaHome, heapMb, pageCacheMb, http } = options;
+  const { report, cacheDir, javaHome, heapMb, pageCacheMb, brief, http } = options;
   const ephemeral = options.dataDir === undefined;
   const dataDir = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'eventgraft-')) : resolve(options.dataDir);
   await mkdir(dataDir, { recursive: true });
@@ -48,7 +48,18 @@ export async function startLocal(wanted: { neo4j: boolean; redis: boolean }, opt
   const known = ephemeral ? newPasswords() : await recall(dataDir);
   const installNeo4j = () => {
     const { neo4jPassword: password } = known;
-    return createNeo4j({ cacheDir, report, homeDir: join(dataDir, 'neo4j'), ephemeral, javaHome, heapMb, pageCacheMb, http, password });
+    return createNeo4j({
+      cacheDir,
+      report,
+      homeDir: join(dataDir, 'neo4j'),
+      ephemeral,
+      javaHome,
+      heapMb,
+      pageCacheMb,
+      brief,
+      http,
+      password,
+    });
   };
   const installRedis = () => createRedis({ cacheDir, report, ephemeral, dataDir: join(dataDir, 'redis'), password: known.redisPassword });
 

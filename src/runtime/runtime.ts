@@ -1,5 +1,5 @@
 /**
- * The databases of `dev`, `demo`, `verify` and the tests: those given, else local processes, else Docker (DESIGN §7).
+ * The databases of `dev`, `demo`, `verify` and the tests: those given, else local processes, else Docker.
  */
 
 import { homedir } from 'node:os';
@@ -30,6 +30,8 @@ export interface RuntimeOptions {
   readonly heapMb?: number | undefined;
   /** Of Neo4j's page cache, megabytes. Default 256. */
   readonly pageCacheMb?: number | undefined;
+  /** For a run of minutes: the JVM compiles quickly rather than well, which halves the CPU of a cold server and slows a warm one. Default false. */
+  readonly brief?: boolean | undefined;
   /** Serve Neo4j's HTTP and Browser too. Default false. */
   readonly http?: boolean | undefined;
   /** One line of progress for people. Default: silence. */
@@ -72,6 +74,7 @@ export interface StartOptions {
   readonly javaHome: string | undefined;
   readonly heapMb: number;
   readonly pageCacheMb: number;
+  readonly brief: boolean;
   readonly http: boolean;
   readonly report: (line: string) => void;
 }
@@ -117,6 +120,7 @@ async function startMissing(
     javaHome: options.javaHome,
     heapMb: options.heapMb ?? 1024,
     pageCacheMb: options.pageCacheMb ?? 256,
+    brief: options.brief ?? false,
     http: options.http ?? false,
     report: options.report ?? (() => {}),
   };

@@ -57,7 +57,9 @@ export async function verifyOnDatabase(options: DatabaseVerifyOptions): Promise<
   let histories = 0;
   for (let round = 0; histories < options.histories && divergences.length < limit; round++) {
     const random = createRandom(`${seed}/db/${round}`);
-    const stories = Array.from({ length: Math.min(sideBySide, options.histories - histories) }, (_, i) => invent(random, model, `r${round}h${i}-`));
+    const stories = Array.from({ length: Math.min(sideBySide, options.histories - histories) }, (_, i) =>
+      invent(random, model, `r${round}h${i}-`),
+    );
     await wipe(bolt);
     await play(options, stories, random, counters);
     const found = await judge(bolt, model, stories);
@@ -80,10 +82,20 @@ interface Counters {
 }
 
 /** Jobs hold one batch of each of several histories; up to four writers take them, and some jobs are cut off or done twice. */
-async function play({ bolt, model, writers }: DatabaseVerifyOptions, stories: readonly Story[], random: Random, counters: Counters): Promise<void> {
+async function play(
+  { bolt, model, writers }: DatabaseVerifyOptions,
+  stories: readonly Story[],
+  random: Random,
+  counters: Counters,
+): Promise<void> {
   const said = new Map(stories.flatMap(({ history }) => history.map((event) => [nameOf(event), event.mapped] as const)));
   const source = (name: string): Source => ({
-    name, model, version: '1', keepHeaders: [], verify: () => '', identify: () => ({ id: '' }),
+    name,
+    model,
+    version: '1',
+    keepHeaders: [],
+    verify: () => '',
+    identify: () => ({ id: '' }),
     map: (event) => said.get(nameOf(event)) ?? { type: 'unknown' },
   });
   const sources = new Map(['acme', 'beta'].map((name) => [name, source(name)]));
@@ -131,12 +143,13 @@ function eventOf(told: Told): Event {
 function cutOff(graph: GraphStore, random: Random, counters: Counters): GraphStore {
   return {
     ...graph,
-    transaction: (work) => graph.transaction(async (tx) => {
-      const result = await work(tx);
-      if (!random.chance(0.08)) return result;
-      counters.redone += 1;
-      throw new IngestError('GRAPH_UNAVAILABLE', 'cut off before the commit');
-    }),
+    transaction: (work) =>
+      graph.transaction(async (tx) => {
+        const result = await work(tx);
+        if (!random.chance(0.08)) return result;
+        counters.redone += 1;
+        throw new IngestError('GRAPH_UNAVAILABLE', 'cut off before the commit');
+      }),
   };
 }
 
@@ -168,7 +181,9 @@ async function judge(bolt: Bolt, model: Model, stories: readonly Story[]): Promi
   const guilty = stories.filter(({ prefix }) => differences.some((line) => line.includes(prefix)));
   const [first] = stories;
   return (guilty.length > 0 || first === undefined ? guilty : [first]).map(({ prefix, history, schedule }) => ({
-    history, schedule, differences: guilty.length > 0 ? differences.filter((line) => line.includes(prefix)) : differences,
+    history,
+    schedule,
+    differences: guilty.length > 0 ? differences.filter((line) => line.includes(prefix)) : differences,
   }));
 }
 
@@ -186,7 +201,7 @@ async function shrinkOnDatabase(options: DatabaseVerifyOptions, divergence: Dive
   };
   let smallest = await replay(divergence.history);
   if (smallest === undefined) return divergence;
-  for (let smaller = true; smaller; ) {
+  for (let smaller = true; smaller;) {
     smaller = false;
     for (const candidate of smallerHistories(smallest.history)) {
       const found = await replay(candidate);

@@ -41,7 +41,12 @@ export function generate(random: Random, model: Model, options: GenerateOptions)
     const source = random.pick(sources);
     const twin = random.chance(0.1) && history.length > 0 ? random.pick(history) : undefined;
     const id = twin?.id ?? `${prefix}${random.chance(0.08) ? random.pick(ODD_IDS) : 'e'}${i}`;
-    const bodyHash = Array.from({ length: 8 }, () => random.below(2 ** 32).toString(16).padStart(8, '0')).join('');
+    const bodyHash = Array.from({ length: 8 }, () =>
+      random
+        .below(2 ** 32)
+        .toString(16)
+        .padStart(8, '0'),
+    ).join('');
     history.push({ source: twin?.source ?? source, id, bodyHash, mapped: mappedAt(random, cast, values, moment) });
   }
   return random.shuffle(history);
@@ -58,7 +63,10 @@ function chooseCast(random: Random, model: Model, values: RandomValues, sources:
   const names = new Map([...shapes, ...relationships].map((shape) => [shape, favourites(random, shape)]));
   const story = random.chance(0.4);
   return {
-    relationships, keys, names, story,
+    relationships,
+    keys,
+    names,
+    story,
     moments: story ? 7 : random.pick([2, 3, 4, 6]),
     ownTime: random.pick([0, 0, 0.3, 0.6]),
     sequences: random.chance(0.2),
@@ -152,5 +160,12 @@ function setOf(random: Random, cast: Cast, values: RandomValues, shape: NodeShap
   const names = (cast.names.get(shape) ?? []).filter(() => random.chance(0.5));
   if (names.length === 0) return {};
   const tieBreak = 'tieBreak' in shape ? shape.tieBreak : undefined;
-  return { set: Object.fromEntries(names.map((name) => [name, values.property(shape.properties.get(name), name === tieBreak?.property ? [...tieBreak.ranks.keys()] : [])])) };
+  return {
+    set: Object.fromEntries(
+      names.map((name) => [
+        name,
+        values.property(shape.properties.get(name), name === tieBreak?.property ? [...tieBreak.ranks.keys()] : []),
+      ]),
+    ),
+  };
 }

@@ -117,11 +117,18 @@ function hearMoment(model: Model, source: string, facts: readonly RawFact[], sta
   }
 
   for (const { node, said } of upserts.values()) heard.push({ kind: 'upsert', stamp: stampOf(statusRank(node.shape, said)), node, said });
-  for (const [slot, holder] of slots) if ('owner' in holder) heard.push({ kind: 'clear', stamp, shape: holder.shape, owner: holder.owner, slot });
+  for (const [slot, holder] of slots)
+    if ('owner' in holder) heard.push({ kind: 'clear', stamp, shape: holder.shape, owner: holder.owner, slot });
   for (const { edge, said } of links.values()) {
     const slot = edge.shape.one === undefined ? null : slotOf(edge);
     const holder = slot === null ? undefined : slots.get(slot);
-    heard.push({ kind: 'link', stamp, edge, said, slot: holder !== undefined && 'edge' in holder && holder.edge === edge.id ? slot : null });
+    heard.push({
+      kind: 'link',
+      stamp,
+      edge,
+      said,
+      slot: holder !== undefined && 'edge' in holder && holder.edge === edge.id ? slot : null,
+    });
   }
   return heard;
 }
@@ -140,7 +147,10 @@ function put(said: Map<string, Value | null>, name: string, type: PropertyType, 
   if (input === undefined) return;
   const value = input === null ? null : read(type, input);
   const before = said.get(name);
-  said.set(name, before === undefined || before === null || value === null || type.rule === 'last' ? value : combine(type, [before, value]));
+  said.set(
+    name,
+    before === undefined || before === null || value === null || type.rule === 'last' ? value : combine(type, [before, value]),
+  );
 }
 
 /** What several values add up to under an accumulating rule; `first` expects the earliest first. */

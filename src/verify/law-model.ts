@@ -6,8 +6,16 @@ import { defineModel } from '../model/model.ts';
 import { boolean, first, float, integer, max, min, ranked, text, time, union } from '../model/values.ts';
 
 const properties = {
-  x: integer, y: text, status: text, seenAt: time, flag: boolean,
-  low: min(integer), high: max(float), origin: first(text), tags: union(text), grade: ranked(['bronze', 'silver', 'gold']),
+  x: integer,
+  y: text,
+  status: text,
+  seenAt: time,
+  flag: boolean,
+  low: min(integer),
+  high: max(float),
+  origin: first(text),
+  tags: union(text),
+  grade: ranked(['bronze', 'silver', 'gold']),
 } as const;
 const edgeProperties = { q: integer, note: text } as const;
 const line = { line: text } as const;

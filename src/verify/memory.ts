@@ -80,7 +80,11 @@ export function findDivergence(options: Judged, history: readonly Told[], random
   return check(options, history, random).divergence;
 }
 
-function check({ model, createWorld, orders }: Judged, history: readonly Told[], random: Random): { histories: number; divergence?: Divergence } {
+function check(
+  { model, createWorld, orders }: Judged,
+  history: readonly Told[],
+  random: Random,
+): { histories: number; divergence?: Divergence } {
   const expected = createExpectations(model, history);
   let histories = 0;
   for (const schedule of schedulesOf(random, history.length, orders)) {
@@ -91,7 +95,13 @@ function check({ model, createWorld, orders }: Judged, history: readonly Told[],
   return { histories };
 }
 
-function run(world: JudgedWorld, history: readonly Told[], schedule: Schedule, expected: (events: number) => PublicGraph, random: Random): string[] {
+function run(
+  world: JudgedWorld,
+  history: readonly Told[],
+  schedule: Schedule,
+  expected: (events: number) => PublicGraph,
+  random: Random,
+): string[] {
   let seen = 0;
   try {
     for (const batch of schedule.batches) {
@@ -112,14 +122,22 @@ function createExpectations(model: Model, history: readonly Told[]): (events: nu
   const known = new Map<number, PublicGraph>();
   return (events) => {
     let graph = known.get(events);
-    if (graph === undefined) known.set(events, (graph = reference(model, history.filter((_, index) => (events & (1 << index)) !== 0))));
+    if (graph === undefined)
+      known.set(
+        events,
+        (graph = reference(
+          model,
+          history.filter((_, index) => (events & (1 << index)) !== 0),
+        )),
+      );
     return graph;
   };
 }
 
 function shrinkDivergence(options: VerifyOptions, divergence: Divergence): Divergence {
   const { model, createWorld } = options;
-  const again = (history: readonly Told[]): Divergence | undefined => findDivergence({ model, createWorld }, history, createRandom('again'));
+  const again = (history: readonly Told[]): Divergence | undefined =>
+    findDivergence({ model, createWorld }, history, createRandom('again'));
   if (again(divergence.history) === undefined) return divergence;
   return again(shrink(divergence.history, (history) => again(history) !== undefined)) ?? divergence;
 }

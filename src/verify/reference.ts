@@ -1,5 +1,5 @@
 /**
- * The law, executable: the public graph as a function of a SET of events (CONVERGENCE.md). Nothing here folds one event
+ * The law, executable: the public graph as a function of a SET of events (docs/guides/convergence.md). Nothing here folds one event
  * after another: every quantity is a maximum or another join over all facts at once, so order, duplication, batching and
  * retry cannot matter by construction. It shares no code with the fold that it judges.
  */

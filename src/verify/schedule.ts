@@ -28,7 +28,7 @@ function factorial(size: number): number {
 
 function split(random: Random, order: readonly number[]): number[][] {
   const batches: number[][] = [];
-  for (let i = 0; i < order.length; ) {
+  for (let i = 0; i < order.length;) {
     const size = random.pick([1, 1, 2, 3, order.length]);
     batches.push(order.slice(i, i + size));
     i += size;

@@ -23,8 +23,9 @@ function showName(event: Told | undefined): string {
 }
 
 function showFact(model: Model, source: string, { kind, said }: RawFact): string {
-  const at = said['at'] === undefined ? '' : ` @ ${String(said['at'])}`;
-  if (kind === 'upsert' || kind === 'remove') return `${kind} ${showKey(model.nodes.get(String(said['node'])), said['key'], source)}${showSet(said['set'])}${at}`;
+  const at = said['at'] === undefined ? '' : ` @ ${said['at'] as string}`;
+  if (kind === 'upsert' || kind === 'remove')
+    return `${kind} ${showKey(model.nodes.get(String(said['node'])), said['key'], source)}${showSet(said['set'])}${at}`;
   const shape = model.relationships.get(String(said['relationship']));
   return `${kind} ${String(said['relationship'])}(${showEnds(shape, kind, said, source)})${showSet(said['set'])}${at}`;
 }
@@ -32,7 +33,8 @@ function showFact(model: Model, source: string, { kind, said }: RawFact): string
 function showEnds(shape: RelationshipShape | undefined, kind: RawFact['kind'], said: Raw, source: string): string {
   if (kind === 'clear') return showKey(shape?.owner === 'to' ? shape.to : shape?.from, said['owner'], source);
   const from = showKey(shape?.from, said['from'], source);
-  const target = (link: Raw): string => `${showKey(shape?.to, link['to'], source)}${link['key'] === undefined ? '' : ` :${Object.values(link['key'] as Raw).join('/')}`}`;
+  const target = (link: Raw): string =>
+    `${showKey(shape?.to, link['to'], source)}${link['key'] === undefined ? '' : ` :${Object.values(link['key'] as Raw).join('/')}`}`;
   if (kind !== 'replace') return `${from} -> ${target(said)}`;
   return `${from} -> [${(said['links'] as readonly Raw[]).map((link) => `${target(link)}${showSet(link['set'])}`).join(', ')}]`;
 }
@@ -49,7 +51,9 @@ function showKey(shape: NodeShape | undefined, given: unknown, source: string): 
 
 function showSet(set: unknown): string {
   if (set === undefined) return '';
-  return ` {${Object.entries(set as Raw).map(([name, value]) => `${name}: ${showInput(value)}`).join(', ')}}`;
+  return ` {${Object.entries(set as Raw)
+    .map(([name, value]) => `${name}: ${showInput(value)}`)
+    .join(', ')}}`;
 }
 
 function showInput(value: unknown): string {

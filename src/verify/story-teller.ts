@@ -38,7 +38,11 @@ export function createTeller(prefix: string): Teller {
   }
   const edgeKey = (line: string | undefined): Raw => (line === undefined ? {} : { key: { line } });
   return {
-    node: (label, id) => ({ label, key: { id: `${prefix}${id}` }, id: `${label}/${SOURCELESS.has(label) ? '' : `${SOURCE}/`}${prefix}${id}` }),
+    node: (label, id) => ({
+      label,
+      key: { id: `${prefix}${id}` },
+      id: `${label}/${SOURCELESS.has(label) ? '' : `${SOURCE}/`}${prefix}${id}`,
+    }),
     told: (id, second, ...facts) => ({
       ...nameBody(id),
       mapped: { type: 'story.told', occurredAt: formatInstant(EPOCH + BigInt(second) * 1_000_000_000n), facts: facts.map(toFact) },
@@ -54,7 +58,12 @@ export function createTeller(prefix: string): Teller {
     clear: (type, owner) => ({ kind: 'clear', said: { relationship: type, owner: owner.key } }),
     graph: (nodes, edges = [], parked = []) => ({
       nodes: new Map(nodes.map(([node, properties = {}]) => [node.id, properties])),
-      edges: new Map(edges.map(([type, from, to, properties = {}, line]) => [`${from.id}-[${type}${line === undefined ? '' : `/${line}`}]->${to.id}`, properties])),
+      edges: new Map(
+        edges.map(([type, from, to, properties = {}, line]) => [
+          `${from.id}-[${type}${line === undefined ? '' : `/${line}`}]->${to.id}`,
+          properties,
+        ]),
+      ),
       parked: new Set(parked.map((id) => nameOf(nameBody(id)))),
     }),
   };

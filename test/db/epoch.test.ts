@@ -48,13 +48,24 @@ test('a Redis that lost its data is noticed once', async () => {
   expect((await matchEpochs(lives)).verdict).toBe('same');
 });
 
+test('a graph that was emptied is noticed like one that was restored', async () => {
+  await matchEpochs(lives);
+  await live(1);
+  await freshDatabase();
+  expect((await matchEpochs(lives)).verdict).toBe('graph-restored');
+});
+
 test('a graph that was restored from a backup is noticed once, and duplicate marks of before count no more', async () => {
   await matchEpochs(lives);
   await live(1);
   const backup = await readMeta(bolt);
   const epoch = await readEpoch(connection, lives.prefix);
   await live(2);
-  await bolt.driver.executeQuery("MATCH (m:_Meta {id: 'meta'}) SET m.watermarks = $watermarks", { watermarks: backup.watermarks }, { database: bolt.database });
+  await bolt.driver.executeQuery(
+    "MATCH (m:_Meta {id: 'meta'}) SET m.watermarks = $watermarks",
+    { watermarks: backup.watermarks },
+    { database: bolt.database },
+  );
   expect((await matchEpochs(lives)).verdict).toBe('graph-restored');
   expect(await readEpoch(connection, lives.prefix)).not.toBe(epoch);
   expect((await matchEpochs(lives)).verdict).toBe('graph-restored');

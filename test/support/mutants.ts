@@ -25,7 +25,8 @@ export async function loadMutant({ file, find, replace }: Mutation): Promise<(mo
   await mkdir(CACHE, { recursive: true });
   const folder = await mkdtemp(CACHE);
   try {
-    for (const name of ['model', 'errors.ts', 'event.ts', 'json.ts']) await cp(`${SOURCE}${name}`, `${folder}/${name}`, { recursive: true });
+    for (const name of ['model', 'errors.ts', 'event.ts', 'json.ts'])
+      await cp(`${SOURCE}${name}`, `${folder}/${name}`, { recursive: true });
     const path = `${folder}/model/${file}.ts`;
     const parts = (await readFile(path, 'utf8')).split(find);
     if (parts.length !== 2) throw new Error(`${file}.ts holds ${parts.length - 1} times: ${find}`);
@@ -39,7 +40,7 @@ export async function loadMutant({ file, find, replace }: Mutation): Promise<(mo
   }
 }
 
-/** The rules of CONVERGENCE.md, and what a plausible simpler fold would do. The first thirteen have been broken by real designs. */
+/** The rules of the law, and what a plausible simpler fold would do. The first thirteen have been broken by real designs. */
 export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 'a re-created node keeps its removal clock (off: forgotten on re-creation)',
@@ -226,11 +227,36 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'return edge.linked === undefined && edge.unlinked === undefined;',
     replace: 'return edge.linked === undefined;',
   },
-  { rule: 'a removal wins an equal time (off: it ranks as no status)', file: 'clock', find: 'REMOVE_RANK = 1_000_000', replace: 'REMOVE_RANK = 0' },
-  { rule: 'the sequence breaks ties of time (off: ignored)', file: 'clock', find: 'if (a.sequence !== b.sequence) return a.sequence < b.sequence ? -1 : 1;', replace: '' },
-  { rule: 'the rank breaks ties of time and sequence (off: ignored)', file: 'clock', find: 'if (a.rank !== b.rank) return a.rank - b.rank;', replace: '' },
-  { rule: 'the body hash tells two bodies apart (off: ignored)', file: 'clock', find: ' || compareUtf8(a.bodyHash, b.bodyHash)', replace: '' },
-  { rule: 'keys order by UTF-8 bytes (off: by UTF-16 units)', file: 'clock', find: 'return codePointOrder(x) - codePointOrder(y);', replace: 'return x - y;' },
+  {
+    rule: 'a removal wins an equal time (off: it ranks as no status)',
+    file: 'clock',
+    find: 'REMOVE_RANK = 1_000_000',
+    replace: 'REMOVE_RANK = 0',
+  },
+  {
+    rule: 'the sequence breaks ties of time (off: ignored)',
+    file: 'clock',
+    find: 'if (a.sequence !== b.sequence) return a.sequence < b.sequence ? -1 : 1;',
+    replace: '',
+  },
+  {
+    rule: 'the rank breaks ties of time and sequence (off: ignored)',
+    file: 'clock',
+    find: 'if (a.rank !== b.rank) return a.rank - b.rank;',
+    replace: '',
+  },
+  {
+    rule: 'the body hash tells two bodies apart (off: ignored)',
+    file: 'clock',
+    find: ' || compareUtf8(a.bodyHash, b.bodyHash)',
+    replace: '',
+  },
+  {
+    rule: 'keys order by UTF-8 bytes (off: by UTF-16 units)',
+    file: 'clock',
+    find: 'return codePointOrder(x) - codePointOrder(y);',
+    replace: 'return x - y;',
+  },
   {
     rule: 'an edge is parked for every event that it shows a property of (off: for its newest link alone)',
     file: 'world',

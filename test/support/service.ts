@@ -32,9 +32,18 @@ export async function startService(role: 'serve' | 'work', where: Where, extra: 
   const child = spawn(process.execPath, [CLI, role], {
     env: {
       ...process.env,
-      NEO4J_URI: where.neo4j.uri, NEO4J_USERNAME: where.neo4j.username, NEO4J_PASSWORD: where.neo4j.password, NEO4J_DATABASE: where.neo4j.database,
-      REDIS_URL: where.redisUrl, EVENTGRAFT_QUEUE_PREFIX: where.prefix, WEBHOOK_SECRET_FACTS: where.secret, ADMIN_TOKEN, HOST: '127.0.0.1', PORT: '0',
-      EVENTGRAFT_LOG_LEVEL: 'info', ...extra,
+      NEO4J_URI: where.neo4j.uri,
+      NEO4J_USERNAME: where.neo4j.username,
+      NEO4J_PASSWORD: where.neo4j.password,
+      NEO4J_DATABASE: where.neo4j.database,
+      REDIS_URL: where.redisUrl,
+      EVENTGRAFT_QUEUE_PREFIX: where.prefix,
+      WEBHOOK_SECRET_FACTS: where.secret,
+      ADMIN_TOKEN,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      EVENTGRAFT_LOG_LEVEL: 'info',
+      ...extra,
     },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -78,10 +87,27 @@ export function createSender(secret: string, urlOf: () => string, connections = 
     const stamp = String(Math.floor(Date.now() / 1000));
     const signature = createHmac('sha256', key).update(`${id}.${stamp}.${body}`).digest('base64');
     return new Promise((resolve, reject) => {
-      const req = request(`${urlOf()}/webhooks/facts`, { method: 'POST', agent, headers: { 'content-type': 'application/json', 'webhook-id': id, 'webhook-timestamp': stamp, 'webhook-signature': `v1,${signature}` } }, (res) => {
-        let text = '';
-        res.setEncoding('utf8').on('data', (part: string) => (text += part)).on('end', () => resolve({ status: res.statusCode ?? 0, body: text })).on('error', reject);
-      });
+      const req = request(
+        `${urlOf()}/webhooks/facts`,
+        {
+          method: 'POST',
+          agent,
+          headers: {
+            'content-type': 'application/json',
+            'webhook-id': id,
+            'webhook-timestamp': stamp,
+            'webhook-signature': `v1,${signature}`,
+          },
+        },
+        (res) => {
+          let text = '';
+          res
+            .setEncoding('utf8')
+            .on('data', (part: string) => (text += part))
+            .on('end', () => resolve({ status: res.statusCode ?? 0, body: text }))
+            .on('error', reject);
+        },
+      );
       req.on('error', reject);
       req.end(body);
     });
@@ -105,10 +131,12 @@ export async function statsOf(url: string): Promise<Stats> {
   return (await response.json()) as Stats;
 }
 
-/** DESIGN §5: accepted = sum of states + queued + duplicateLate. Empty when it holds. */
+/** Accepted = sum of states + queued + duplicateLate. Empty when it holds. */
 export function conservation(stats: Stats): string {
   const sum = Object.values(stats.states).reduce((a, b) => a + b, 0);
-  return stats.accepted === sum + stats.queued + stats.duplicateLate ? '' : `accepted ${stats.accepted} is not ${sum} + queued ${stats.queued} + duplicateLate ${stats.duplicateLate}`;
+  return stats.accepted === sum + stats.queued + stats.duplicateLate
+    ? ''
+    : `accepted ${stats.accepted} is not ${sum} + queued ${stats.queued} + duplicateLate ${stats.duplicateLate}`;
 }
 
 /** Waits until nothing is queued; throws after the timeout with the last numbers. */

@@ -29,6 +29,7 @@ function start(): Promise<Runtime> {
   const { neo4j, redisUrl, runtime } = loadConfig(process.env);
   const { JAVA_HOME, XDG_CACHE_HOME } = process.env;
   return startRuntime({
+    brief: true,
     neo4j,
     redisUrl,
     kind: runtime,

@@ -182,11 +182,41 @@ describe('any JSON', () => {
 
   test('broken at random, is accepted exactly when JSON.parse accepts it, but for the stricter rules', () => {
     const stricter = /same key twice|lone surrogate|beyond 64 bits|not finite|nested more/;
-    const piece = fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', '0', '1', '-', '.', 'e', 'E', '+', 'n', 'null', 'true', ' ', '\n', '\t', '\u0000', '\u00a0', '\\u0041', '\\ud800', '\ud800', '"a":1', '9'.repeat(20));
+    const piece = fc.constantFrom(
+      '"',
+      '\\',
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '0',
+      '1',
+      '-',
+      '.',
+      'e',
+      'E',
+      '+',
+      'n',
+      'null',
+      'true',
+      ' ',
+      '\n',
+      '\t',
+      '\u0000',
+      '\u00a0',
+      '\\u0041',
+      '\\ud800',
+      '\ud800',
+      '"a":1',
+      '9'.repeat(20),
+    );
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 3 }), fc.array(fc.tuple(fc.nat(), fc.nat(2), piece), { maxLength: 3 }), (value, edits) => {
         let text = JSON.stringify(value);
-        for (const [place, drop, insert] of edits) text = text.slice(0, place % (text.length + 1)) + insert + text.slice((place % (text.length + 1)) + drop);
+        for (const [place, drop, insert] of edits)
+          text = text.slice(0, place % (text.length + 1)) + insert + text.slice((place % (text.length + 1)) + drop);
         const theirs = attempt(() => native(text));
         const ours = attempt(() => plain(parseJson(text)));
         if ('value' in ours) expect(theirs).toEqual(ours);

@@ -303,7 +303,9 @@ describe('a query of one’s own', () => {
     const session = bolt.driver.session({ database: bolt.database, defaultAccessMode: 'READ' });
     try {
       const { summary } = await session.run(`EXPLAIN ${cypher}`);
-      expect(() => checkPlan(summary.queryType, summary.plan as PlanNode | false)).toThrow(expect.objectContaining({ code: 'QUERY_REFUSED' }));
+      expect(() => checkPlan(summary.queryType, summary.plan as PlanNode | false)).toThrow(
+        expect.objectContaining({ code: 'QUERY_REFUSED' }),
+      );
     } finally {
       await session.close();
     }

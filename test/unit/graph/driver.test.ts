@@ -20,7 +20,7 @@ describe('what a failure of the database means', () => {
     ['so is a wrong password', 'Neo.ClientError.Security.Unauthorized', 'GRAPH_UNAVAILABLE'],
     ['so is a database that is not there yet', 'Neo.ClientError.Database.DatabaseNotFound', 'GRAPH_UNAVAILABLE'],
     ['so is a full disk', 'Neo.TransientError.General.DatabaseUnavailable', 'GRAPH_UNAVAILABLE'],
-    ['so is a transaction that the server ended', 'Neo.ClientError.Transaction.TransactionTimedOut', 'GRAPH_UNAVAILABLE'],
+    ['a transaction that the server ended took too long', 'Neo.ClientError.Transaction.TransactionTimedOut', 'GRAPH_TIMEOUT'],
   ])('%s', (_, code, expected) => {
     expect(explainFailure(said(code))).toMatchObject({ code: expected, context: { code } });
   });

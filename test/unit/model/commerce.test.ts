@@ -34,7 +34,10 @@ const RELATIONSHIPS = {
 
 describe('the commerce model is the contract', () => {
   test('labels, keys and properties', () => {
-    const nodes = [...commerce.nodes.values()].map((node) => [node.label, [node.key.map((part) => part.name).join(' '), [...node.properties.keys()].join(' ')]]);
+    const nodes = [...commerce.nodes.values()].map((node) => [
+      node.label,
+      [node.key.map((part) => part.name).join(' '), [...node.properties.keys()].join(' ')],
+    ]);
     expect(Object.fromEntries(nodes)).toEqual(NODES);
   });
 
@@ -47,13 +50,27 @@ describe('the commerce model is the contract', () => {
   });
 
   test('customers, orders and refunds are removable, nothing else', () => {
-    expect([...commerce.nodes.values()].filter((node) => node.removable).map((node) => node.label)).toEqual(['Customer', 'Order', 'Refund']);
+    expect([...commerce.nodes.values()].filter((node) => node.removable).map((node) => node.label)).toEqual([
+      'Customer',
+      'Order',
+      'Refund',
+    ]);
   });
 
   test('only an order’s status breaks ties', () => {
     const breaking = [...commerce.nodes.values()].filter((node) => node.tieBreak !== undefined);
     expect(breaking.map((node) => [node.label, node.tieBreak?.property, [...(node.tieBreak?.ranks ?? [])]])).toEqual([
-      ['Order', 'status', [['pending', 1], ['paid', 2], ['fulfilled', 3], ['cancelled', 4], ['refunded', 5]]],
+      [
+        'Order',
+        'status',
+        [
+          ['pending', 1],
+          ['paid', 2],
+          ['fulfilled', 3],
+          ['cancelled', 4],
+          ['refunded', 5],
+        ],
+      ],
     ]);
   });
 

@@ -28,9 +28,17 @@ const full = {
   subject: { node: 'Order', key: { id: '1001' } },
   source: 'acme-shopify',
   facts: [
-    { upsert: { node: 'Order', key: { id: '1001' }, set: { status: 'paid', totalMinor: 4200, name: null, rate: 1.5, vip: true, tags: ['a', 1, null] } } },
+    {
+      upsert: {
+        node: 'Order',
+        key: { id: '1001' },
+        set: { status: 'paid', totalMinor: 4200, name: null, rate: 1.5, vip: true, tags: ['a', 1, null] },
+      },
+    },
     { link: { relationship: 'PLACED', from: { id: 'c1' }, to: { id: '1001' } } },
-    { replace: { relationship: 'CONTAINS', from: { id: '1001' }, links: [{ to: { id: 'p1' }, key: { line: '1' }, set: { quantity: 2 } }] } },
+    {
+      replace: { relationship: 'CONTAINS', from: { id: '1001' }, links: [{ to: { id: 'p1' }, key: { line: '1' }, set: { quantity: 2 } }] },
+    },
     { unlink: { relationship: 'CONTAINS', from: { source: 's', id: '1001' }, to: { id: 'p2' }, key: { line: '2' } } },
     { clear: { relationship: 'HAS_EMAIL', owner: { id: 'c1' } } },
     { remove: { node: 'Customer', key: { id: 'c9' }, at: '2026-11-20T00:00:00Z' } },
@@ -65,7 +73,10 @@ describe('an envelope', () => {
   });
 
   test('keeps integers and decimals as they were written', () => {
-    const text = JSON.stringify(full).replace('4200', '9007199254740993').replace('1.5', '2100.0').replace('"sequence":7', '"sequence":9223372036854775807');
+    const text = JSON.stringify(full)
+      .replace('4200', '9007199254740993')
+      .replace('1.5', '2100.0')
+      .replace('"sequence":7', '"sequence":9223372036854775807');
     const envelope = readEnvelope(parseJson(text));
     expect(envelope.sequence).toBe(9223372036854775807n);
     expect(envelope.facts[0]).toMatchObject({ upsert: { set: { totalMinor: 9007199254740993n, rate: new Decimal('2100.0') } } });
@@ -119,12 +130,17 @@ describe('an envelope', () => {
     ['facts[4].clear.owner', ['facts', 4, 'clear', 'owner'], undefined],
     ['facts[5].remove.set', ['facts', 5, 'remove', 'set'], {}],
   ])('is refused at %s (%j = %j)', (path, place, value) => {
-    const document = place[0] === '__proto__' ? JSON.stringify(full).replace('{', '{"__proto__":{},') : JSON.stringify(change(full, place, value));
-    expect(() => readEnvelope(parseJson(document))).toThrow(expect.objectContaining({ code: 'BAD_ENVELOPE', context: { path }, message: expect.stringMatching(/(is|must) /) }));
+    const document =
+      place[0] === '__proto__' ? JSON.stringify(full).replace('{', '{"__proto__":{},') : JSON.stringify(change(full, place, value));
+    expect(() => readEnvelope(parseJson(document))).toThrow(
+      expect.objectContaining({ code: 'BAD_ENVELOPE', context: { path }, message: expect.stringMatching(/(is|must) /) }),
+    );
   });
 
   test.each(['null', '[]', '5', '"text"', '[{}]'])('is refused without a path when it is %s', (text) => {
-    expect(() => readEnvelope(parseJson(text))).toThrow(expect.objectContaining({ code: 'BAD_ENVELOPE', context: {}, message: 'the envelope must be an object' }));
+    expect(() => readEnvelope(parseJson(text))).toThrow(
+      expect.objectContaining({ code: 'BAD_ENVELOPE', context: {}, message: 'the envelope must be an object' }),
+    );
   });
 
   test('says what is missing, and what was expected', () => {
@@ -139,7 +155,11 @@ describe('an envelope', () => {
   });
 
   test('passes a property called __proto__ on, for the model to refuse', () => {
-    const envelope = readEnvelope(parseJson('{"id":"e","type":"t","occurredAt":"2026-11-21T09:00:00Z","facts":[{"upsert":{"node":"A","key":{"id":"1"},"set":{"__proto__":"x"}}}]}'));
+    const envelope = readEnvelope(
+      parseJson(
+        '{"id":"e","type":"t","occurredAt":"2026-11-21T09:00:00Z","facts":[{"upsert":{"node":"A","key":{"id":"1"},"set":{"__proto__":"x"}}}]}',
+      ),
+    );
     expect(JSON.stringify(envelope)).toContain('__proto__');
   });
 });
@@ -165,18 +185,40 @@ describe.each([
   }
 
   const name = fc.constantFrom('Order', 'PLACED', 'a', 'A_1', '_a', '1a', 'a b', '', 'x'.repeat(63), 'x'.repeat(64));
-  const key = fc.dictionary(fc.constantFrom('id', 'source', 'a b'), fc.oneof({ weight: 9, arbitrary: fc.constantFrom('1', 'é😀') }, fc.constantFrom('', 1, null)), { minKeys: 0, noNullPrototype: true });
-  const set = fc.dictionary(fc.constantFrom('status', 'n', ''), fc.oneof({ weight: 9, arbitrary: fc.constantFrom('paid', '', 1, 1.5, true, null, ['a', 1], [[]]) }, fc.constant({})), { noNullPrototype: true });
-  const at = fc.constantFrom('2026-11-21T09:00:00Z', '2026-11-21T09:00:00.123456789+05:30', '2024-02-30T00:00:00Z', '2026-11-21', '', 'now');
+  const key = fc.dictionary(
+    fc.constantFrom('id', 'source', 'a b'),
+    fc.oneof({ weight: 9, arbitrary: fc.constantFrom('1', 'é😀') }, fc.constantFrom('', 1, null)),
+    { minKeys: 0, noNullPrototype: true },
+  );
+  const set = fc.dictionary(
+    fc.constantFrom('status', 'n', ''),
+    fc.oneof({ weight: 9, arbitrary: fc.constantFrom('paid', '', 1, 1.5, true, null, ['a', 1], [[]]) }, fc.constant({})),
+    { noNullPrototype: true },
+  );
+  const at = fc.constantFrom(
+    '2026-11-21T09:00:00Z',
+    '2026-11-21T09:00:00.123456789+05:30',
+    '2024-02-30T00:00:00Z',
+    '2026-11-21',
+    '',
+    'now',
+  );
   const optional = ['at', 'set', 'key'] as const;
   const member = fc.record({ to: key, key, set }, { requiredKeys: ['to'] });
   const body = fc.oneof(
     fc.record({ node: name, key, set, at }, { requiredKeys: ['node', 'key'] }),
     fc.record({ relationship: name, from: key, to: key, key, set, at }, { requiredKeys: ['relationship', 'from', 'to'] }),
-    fc.record({ relationship: name, from: key, links: fc.array(member, { maxLength: 2 }), at }, { requiredKeys: ['relationship', 'from', 'links'] }),
+    fc.record(
+      { relationship: name, from: key, links: fc.array(member, { maxLength: 2 }), at },
+      { requiredKeys: ['relationship', 'from', 'links'] },
+    ),
     fc.record({ relationship: name, owner: key, at }, { requiredKeys: ['relationship', 'owner'] }),
   );
-  const fact = fc.dictionary(fc.constantFrom('upsert', 'remove', 'link', 'unlink', 'replace', 'clear'), body, { minKeys: 0, maxKeys: 2, noNullPrototype: true });
+  const fact = fc.dictionary(fc.constantFrom('upsert', 'remove', 'link', 'unlink', 'replace', 'clear'), body, {
+    minKeys: 0,
+    maxKeys: 2,
+    noNullPrototype: true,
+  });
   const envelope = fc.record(
     {
       id: fc.constantFrom('e', '', '😀'.repeat(512), 'x'.repeat(513)),
@@ -199,13 +241,33 @@ describe.each([
   });
 
   test.skipIf(schema === undefined)('on a valid envelope with one thing wrong', () => {
-    const junk = fc.constantFrom<unknown[]>(undefined, null, '', 'x', 0, -1, 1.5, true, [], {}, [1], { id: '1' }, '2026-11-21T09:00:00Z', 'a b');
+    const junk = fc.constantFrom<unknown[]>(
+      undefined,
+      null,
+      '',
+      'x',
+      0,
+      -1,
+      1.5,
+      true,
+      [],
+      {},
+      [1],
+      { id: '1' },
+      '2026-11-21T09:00:00Z',
+      'a b',
+    );
     const places = pathsOf(full);
     fc.assert(
-      fc.property(fc.constantFrom(...places), fc.option(fc.constantFrom('extra', ...optional, 'node', 'to')), junk, (place, under, value) => {
-        const inside = places.some((other) => other.length > place.length && place.every((step, i) => other[i] === step));
-        agree(change(full, under === null || !inside ? place : [...place, under], value));
-      }),
+      fc.property(
+        fc.constantFrom(...places),
+        fc.option(fc.constantFrom('extra', ...optional, 'node', 'to')),
+        junk,
+        (place, under, value) => {
+          const inside = places.some((other) => other.length > place.length && place.every((step, i) => other[i] === step));
+          agree(change(full, under === null || !inside ? place : [...place, under], value));
+        },
+      ),
       { numRuns: 500 },
     );
   });

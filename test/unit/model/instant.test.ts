@@ -15,9 +15,17 @@ const rfc3339 = fc
     day: fc.integer({ min: 1, max: 31 }),
     time: fc.tuple(fc.integer({ min: 0, max: 23 }), fc.integer({ min: 0, max: 59 }), fc.integer({ min: 0, max: 59 })),
     fraction: fc.stringMatching(/^(\.[0-9]{1,9})?$/),
-    zone: fc.oneof(fc.constant('Z'), fc.tuple(fc.constantFrom('+', '-'), fc.integer({ min: 0, max: 23 }), fc.integer({ min: 0, max: 59 })).map(([sign, h, m]) => `${sign}${two(h)}:${two(m)}`)),
+    zone: fc.oneof(
+      fc.constant('Z'),
+      fc
+        .tuple(fc.constantFrom('+', '-'), fc.integer({ min: 0, max: 23 }), fc.integer({ min: 0, max: 59 }))
+        .map(([sign, h, m]) => `${sign}${two(h)}:${two(m)}`),
+    ),
   })
-  .map(({ year, month, day, time, fraction, zone }) => `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${time.map(two).join(':')}${fraction}${zone}`);
+  .map(
+    ({ year, month, day, time, fraction, zone }) =>
+      `${String(year).padStart(4, '0')}-${two(month)}-${two(day)}T${time.map(two).join(':')}${fraction}${zone}`,
+  );
 
 function byTemporal(text: string): bigint | undefined {
   try {

@@ -15,7 +15,10 @@ describe('defineModel', () => {
   test('resolves labels and relationships, with their defaults', () => {
     const model = defineModel({
       nodes: { A: { key: { source: text, id: text }, properties: { status: text }, tieBreak: { status: ['low', 'high'] } }, B: plain },
-      relationships: { R: { from: 'A', to: 'B', one: 'from', missing: 'park' }, S: { from: 'A', to: 'B', key: { line: text }, replace: true, missing: 'stub' } },
+      relationships: {
+        R: { from: 'A', to: 'B', one: 'from', missing: 'park' },
+        S: { from: 'A', to: 'B', key: { line: text }, replace: true, missing: 'stub' },
+      },
     });
     const a = model.nodes.get('A');
     expect(a?.key.map((part) => part.name)).toEqual(['source', 'id']);
@@ -49,7 +52,11 @@ describe('defineModel', () => {
     ['a type with a bad name', 'relationships.R-S', oneRelationship({}, 'R-S')],
     ['a to-one relationship with a key', 'relationships.R.key', oneRelationship({ one: 'to', key: { line: text } })],
     ['an edge property that accumulates', 'relationships.R.properties.n', oneRelationship({ properties: { n: max(integer) } })],
-    ['an edge key that is a property too', 'relationships.R.properties.line', oneRelationship({ key: { line: text }, properties: { line: text } })],
+    [
+      'an edge key that is a property too',
+      'relationships.R.properties.line',
+      oneRelationship({ key: { line: text }, properties: { line: text } }),
+    ],
     ['an integer in an edge key', 'relationships.R.key.line', oneRelationship({ key: { line: integer } })],
   ])('refuses %s, at %s', (_, path, declaration) => {
     expect(() => defineModel(declaration)).toThrow(expect.objectContaining({ code: 'BAD_MODEL', context: { path } }));

@@ -47,7 +47,9 @@ describe('money', () => {
     ['1', 'US', 'currency'],
     ['1', '€', 'currency'],
   ])('%s %s is refused', (amount, currency, problem) => {
-    expect(() => money(amount, currency)).toThrow(expect.objectContaining({ code: 'BAD_VALUE', message: expect.stringContaining(problem) }));
+    expect(() => money(amount, currency)).toThrow(
+      expect.objectContaining({ code: 'BAD_VALUE', message: expect.stringContaining(problem) }),
+    );
   });
 
   test('a scale overrules ISO 4217', () => {
@@ -56,12 +58,22 @@ describe('money', () => {
 
   test('no double is on the way: every integer of cents comes back', () => {
     fc.assert(
-      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.constantFrom('USD', 'JPY', 'KWD', 'CLF'), fc.nat(5), (minor, currency, zeros) => {
-        const digits = exponentOf(currency);
-        const text = String(minor < 0n ? -minor : minor).padStart(digits + 1, '0');
-        const point = text.length - digits;
-        expect(money(`${minor < 0n ? '-' : ''}${text.slice(0, point)}.${text.slice(point)}${'0'.repeat(zeros + (digits === 0 ? 1 : 0))}`, currency)).toBe(minor);
-      }),
+      fc.property(
+        fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+        fc.constantFrom('USD', 'JPY', 'KWD', 'CLF'),
+        fc.nat(5),
+        (minor, currency, zeros) => {
+          const digits = exponentOf(currency);
+          const text = String(minor < 0n ? -minor : minor).padStart(digits + 1, '0');
+          const point = text.length - digits;
+          expect(
+            money(
+              `${minor < 0n ? '-' : ''}${text.slice(0, point)}.${text.slice(point)}${'0'.repeat(zeros + (digits === 0 ? 1 : 0))}`,
+              currency,
+            ),
+          ).toBe(minor);
+        },
+      ),
     );
   });
 });

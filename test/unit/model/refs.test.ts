@@ -24,13 +24,17 @@ const node: fc.Arbitrary<NodeRef> = fc.oneof(
   fc.tuple(fc.bigInt({ min: 0n, max: 3n }), part).map((key) => nodeRef(shape('B'), key)),
   part.map((id) => nodeRef(shape('C'), [id])),
 );
-const edge = fc.tuple(fc.tuple(part, part), fc.tuple(part, part), fc.tuple(part, part)).map(([from, to, key]) => edgeRef(relationship('R'), nodeRef(shape('A'), from), nodeRef(shape('A'), to), key));
+const edge = fc
+  .tuple(fc.tuple(part, part), fc.tuple(part, part), fc.tuple(part, part))
+  .map(([from, to, key]) => edgeRef(relationship('R'), nodeRef(shape('A'), from), nodeRef(shape('A'), to), key));
 
 describe('an id', () => {
   test('reads as label and encoded key parts, times in UTC', () => {
     expect(nodeRef(shape('A'), ['s', 'a/b%~ü']).id).toBe('A/s/a%2Fb%25~%C3%BC');
     expect(nodeRef(shape('B'), [500_000_000n, 'x']).id).toBe('B/1970-01-01T00%3A00%3A00.5Z/x');
-    expect(edgeRef(relationship('R'), nodeRef(shape('A'), ['s', '1']), nodeRef(shape('A'), ['s', '2']), ['l', ']']).id).toBe('A/s/1-[R/l/%5D]->A/s/2');
+    expect(edgeRef(relationship('R'), nodeRef(shape('A'), ['s', '1']), nodeRef(shape('A'), ['s', '2']), ['l', ']']).id).toBe(
+      'A/s/1-[R/l/%5D]->A/s/2',
+    );
   });
 
   test('of two nodes is the same only for the same label and key', () => {

@@ -16,7 +16,14 @@ const accumulating = defineModel({
   nodes: {
     N: {
       key: { id: text },
-      properties: { last: text, first: first(text), min: min(integer), max: max(time), union: union(text), ranked: ranked(['low', 'mid', 'high']) },
+      properties: {
+        last: text,
+        first: first(text),
+        min: min(integer),
+        max: max(time),
+        union: union(text),
+        ranked: ranked(['low', 'mid', 'high']),
+      },
     },
   },
   relationships: {},
@@ -31,7 +38,13 @@ function sayAnything(facts: readonly unknown[], rest: Partial<Mapped> = {}, mode
   return resolve(model, event, { type: 't', occurredAt: AT, facts: facts as readonly Fact[], ...rest });
 }
 
-const accumulate = (...sets: readonly Record<string, unknown>[]): AtomicFact[] => [...sayAnything(sets.map((set) => ({ upsert: { node: 'N', key: { id: '1' }, set } })), {}, accumulating).facts];
+const accumulate = (...sets: readonly Record<string, unknown>[]): AtomicFact[] => [
+  ...sayAnything(
+    sets.map((set) => ({ upsert: { node: 'N', key: { id: '1' }, set } })),
+    {},
+    accumulating,
+  ).facts,
+];
 
 /** One line a fact: what the fold will see. */
 function lines(resolved: Resolved): string[] {
@@ -43,14 +56,21 @@ function lines(resolved: Resolved): string[] {
 }
 
 const customer = (id: string) => ({ upsert: { node: 'Customer' as const, key: { id } } });
-const order = (status: string | null, more: object = {}) => ({ upsert: { node: 'Order' as const, key: { id: '1' }, set: { status }, ...more } });
-const placed = (from: string, more: object = {}) => ({ link: { relationship: 'PLACED' as const, from: { id: from }, to: { id: '1' }, ...more } });
+const order = (status: string | null, more: object = {}) => ({
+  upsert: { node: 'Order' as const, key: { id: '1' }, set: { status }, ...more },
+});
+const placed = (from: string, more: object = {}) => ({
+  link: { relationship: 'PLACED' as const, from: { id: from }, to: { id: '1' }, ...more },
+});
 const noCustomer = { clear: { relationship: 'PLACED' as const, owner: { id: '1' } } };
 const line = (id: string, set: { quantity?: number; sku?: string | null } = {}) => ({ to: { id: `p${id}` }, key: { line: id }, set });
 
 describe('what a fact becomes', () => {
   test('the key part source is the event’s unless given', () => {
-    expect(lines(say([customer('c'), { upsert: { node: 'Customer', key: { source: 'other', id: 'c' } } }]))).toEqual(['upsert Customer/shop/c @5', 'upsert Customer/other/c @5']);
+    expect(lines(say([customer('c'), { upsert: { node: 'Customer', key: { source: 'other', id: 'c' } } }]))).toEqual([
+      'upsert Customer/shop/c @5',
+      'upsert Customer/other/c @5',
+    ]);
   });
 
   test('the clock is the fact’s own time, sequence, rank, event and body', () => {
@@ -65,13 +85,22 @@ describe('what a fact becomes', () => {
   });
 
   test('values are canonical, null clears and absent keeps', () => {
-    const [fact] = say([{ upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: 4200, createdAt: AT, name: null, currency: '' } } }]).facts;
-    expect(fact !== undefined && 'set' in fact && [...fact.set]).toEqual([['totalMinor', 4200n], ['createdAt', 5_000_000_000n], ['name', null], ['currency', '']]);
+    const [fact] = say([
+      { upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: 4200, createdAt: AT, name: null, currency: '' } } },
+    ]).facts;
+    expect(fact !== undefined && 'set' in fact && [...fact.set]).toEqual([
+      ['totalMinor', 4200n],
+      ['createdAt', 5_000_000_000n],
+      ['name', null],
+      ['currency', ''],
+    ]);
   });
 
   test('a key part of type time is equal by instant', () => {
     const view = (timestamp: string) => ({ upsert: { node: 'PageView' as const, key: { sessionId: 's', url: '/', timestamp } } });
-    expect(lines(say([view('1970-01-01T01:00:05.500+01:00'), view('1970-01-01T00:00:05.5Z')]))).toEqual(['upsert PageView/shop/s/%2F/1970-01-01T00%3A00%3A05.5Z @5']);
+    expect(lines(say([view('1970-01-01T01:00:05.500+01:00'), view('1970-01-01T00:00:05.5Z')]))).toEqual([
+      'upsert PageView/shop/s/%2F/1970-01-01T00%3A00%3A05.5Z @5',
+    ]);
   });
 
   test('a replace is its set and its members, an unlink and a clear are themselves', () => {
@@ -103,20 +132,30 @@ describe('facts of one event at one time collapse, in list order', () => {
 
   test('the same edge told twice is one link, by property', () => {
     const links = [line('1', { quantity: 1, sku: 'a' }), line('1', { quantity: 2 })];
-    expect(lines(say([{ replace: { relationship: 'CONTAINS', from: { id: '1' }, links } }]))).toContain('link Order/shop/1-[CONTAINS/1]->Product/shop/p1 quantity=2 sku=a @5');
+    expect(lines(say([{ replace: { relationship: 'CONTAINS', from: { id: '1' }, links } }]))).toContain(
+      'link Order/shop/1-[CONTAINS/1]->Product/shop/p1 quantity=2 sku=a @5',
+    );
   });
 
   test('the last link of a to-one relationship takes the slot, the others only assert', () => {
-    expect(lines(say([placed('c1'), placed('c2')]))).toEqual(['link Customer/shop/c1-[PLACED]->Order/shop/1 @5', 'link! Customer/shop/c2-[PLACED]->Order/shop/1 @5']);
+    expect(lines(say([placed('c1'), placed('c2')]))).toEqual([
+      'link Customer/shop/c1-[PLACED]->Order/shop/1 @5',
+      'link! Customer/shop/c2-[PLACED]->Order/shop/1 @5',
+    ]);
   });
 
   test('a clear after a link empties the slot, a clear before it is not heard', () => {
-    expect(lines(say([placed('c1'), noCustomer]))).toEqual(['clear PLACED of Order/shop/1 @5', 'link Customer/shop/c1-[PLACED]->Order/shop/1 @5']);
+    expect(lines(say([placed('c1'), noCustomer]))).toEqual([
+      'clear PLACED of Order/shop/1 @5',
+      'link Customer/shop/c1-[PLACED]->Order/shop/1 @5',
+    ]);
     expect(lines(say([noCustomer, placed('c1')]))).toEqual(['link! Customer/shop/c1-[PLACED]->Order/shop/1 @5']);
   });
 
   test('the same time written in two ways is one time', () => {
-    expect(lines(say([order('paid'), order('refunded', { at: '1970-01-01T01:00:05.0+01:00' })]))).toEqual(['upsert Order/shop/1 status=refunded @5']);
+    expect(lines(say([order('paid'), order('refunded', { at: '1970-01-01T01:00:05.0+01:00' })]))).toEqual([
+      'upsert Order/shop/1 status=refunded @5',
+    ]);
   });
 
   test('different times never collapse', () => {
@@ -129,8 +168,13 @@ describe('facts of one event at one time collapse, in list order', () => {
   });
 
   test('an upsert and a removal, a link and an unlink of one thing both stand', () => {
-    expect(say([customer('c'), { remove: { node: 'Customer', key: { id: 'c' } } }]).facts.map((fact) => fact.kind)).toEqual(['upsert', 'remove']);
-    expect(say([placed('c'), { unlink: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' } } }]).facts.map((fact) => fact.kind)).toEqual(['unlink', 'link']);
+    expect(say([customer('c'), { remove: { node: 'Customer', key: { id: 'c' } } }]).facts.map((fact) => fact.kind)).toEqual([
+      'upsert',
+      'remove',
+    ]);
+    expect(
+      say([placed('c'), { unlink: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' } } }]).facts.map((fact) => fact.kind),
+    ).toEqual(['unlink', 'link']);
   });
 
   test('accumulating properties join by their rule', () => {
@@ -139,7 +183,14 @@ describe('facts of one event at one time collapse, in list order', () => {
       { last: 'b', first: 'b', min: 3, max: '1970-01-01T00:00:02Z', union: ['a', 'b'], ranked: 'low' },
       { min: 4, max: AT, ranked: 'high' },
     );
-    expect(fact !== undefined && 'set' in fact && Object.fromEntries(fact.set)).toEqual({ last: 'b', first: 'a', min: 3n, max: 5_000_000_000n, union: ['a', 'b'], ranked: 'high' });
+    expect(fact !== undefined && 'set' in fact && Object.fromEntries(fact.set)).toEqual({
+      last: 'b',
+      first: 'a',
+      min: 3n,
+      max: 5_000_000_000n,
+      union: ['a', 'b'],
+      ranked: 'high',
+    });
   });
 
   test('min, max, union and ranked join the same in any order', () => {
@@ -162,9 +213,21 @@ describe('subject and entities', () => {
     ['the node of an upsert', 'Customer/shop/c', customer('c')],
     ['the node of a removal', 'Refund/shop/r', { remove: { node: 'Refund', key: { id: 'r' } } }],
     ['the owner of the slot that a link takes', 'Order/shop/1', placed('c')],
-    ['the owner of the slot, on the other side', 'Refund/shop/r', { link: { relationship: 'REFUNDS', from: { id: 'r' }, to: { id: '1' } } }],
-    ['from, where there is no slot', 'Order/shop/1', { link: { relationship: 'CONTAINS', from: { id: '1' }, to: { id: 'p' }, key: { line: '1' } } }],
-    ['the owner of the slot that an unlink names', 'Order/shop/1', { unlink: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' } } }],
+    [
+      'the owner of the slot, on the other side',
+      'Refund/shop/r',
+      { link: { relationship: 'REFUNDS', from: { id: 'r' }, to: { id: '1' } } },
+    ],
+    [
+      'from, where there is no slot',
+      'Order/shop/1',
+      { link: { relationship: 'CONTAINS', from: { id: '1' }, to: { id: 'p' }, key: { line: '1' } } },
+    ],
+    [
+      'the owner of the slot that an unlink names',
+      'Order/shop/1',
+      { unlink: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' } } },
+    ],
     ['the owner of a set', 'Order/shop/1', { replace: { relationship: 'CONTAINS', from: { id: '1' }, links: [line('1')] } }],
     ['the owner of a cleared slot', 'Order/shop/1', noCustomer],
   ])('the subject is %s: %s', (_, subject, fact) => {
@@ -172,11 +235,18 @@ describe('subject and entities', () => {
   });
 
   test('a subject that is given wins, and is an entity', () => {
-    expect(say([customer('c')], { subject: { node: 'Order', key: { id: '9' } } })).toMatchObject({ subject: 'Order/shop/9', entities: ['Customer/shop/c', 'Order/shop/9'] });
+    expect(say([customer('c')], { subject: { node: 'Order', key: { id: '9' } } })).toMatchObject({
+      subject: 'Order/shop/9',
+      entities: ['Customer/shop/c', 'Order/shop/9'],
+    });
   });
 
   test('entities are all nodes mentioned, each once', () => {
-    const resolved = say([placed('c'), { replace: { relationship: 'CONTAINS', from: { id: '1' }, links: [line('1'), line('2'), line('1')] } }, customer('c')]);
+    const resolved = say([
+      placed('c'),
+      { replace: { relationship: 'CONTAINS', from: { id: '1' }, links: [line('1'), line('2'), line('1')] } },
+      customer('c'),
+    ]);
     expect(resolved.entities.toSorted()).toEqual(['Customer/shop/c', 'Order/shop/1', 'Product/shop/p1', 'Product/shop/p2']);
   });
 });
@@ -201,12 +271,20 @@ describe('what is wrong is refused with its path', () => {
     ['an empty key part', 'facts[0].upsert.key.id', upsert({ key: { id: '' } })],
     ['a key part that is a number', 'facts[0].upsert.key.id', upsert({ key: { id: 1 } })],
     ['a key part with a lone surrogate', 'facts[0].upsert.key.id', upsert({ key: { id: '\ud800' } })],
-    ['a key part that is no time', 'facts[0].upsert.key.timestamp', upsert({ node: 'PageView', key: { sessionId: 's', url: 'u', timestamp: 'now' } })],
+    [
+      'a key part that is no time',
+      'facts[0].upsert.key.timestamp',
+      upsert({ node: 'PageView', key: { sessionId: 's', url: 'u', timestamp: 'now' } }),
+    ],
     ['an unknown key part', 'facts[0].upsert.key.idd', upsert({ key: { id: '1', idd: '2' } })],
     ['__proto__ as key part', 'facts[0].upsert.key.__proto__', upsert({ key: { id: '1', ['__proto__']: '2' } })],
     ['a key that no index takes', 'facts[0].upsert.key', upsert({ key: { id: 'x'.repeat(MAX_ID_LENGTH) } })],
     ['a key that no index takes once it is encoded', 'facts[0].upsert.key', upsert({ key: { id: 'é'.repeat(MAX_ID_LENGTH / 6) } })],
-    ['two ends that no index takes together', 'facts[0].link', link({ from: { id: 'x'.repeat(MAX_ID_LENGTH / 2) }, to: { id: 'x'.repeat(MAX_ID_LENGTH / 2) } })],
+    [
+      'two ends that no index takes together',
+      'facts[0].link',
+      link({ from: { id: 'x'.repeat(MAX_ID_LENGTH / 2) }, to: { id: 'x'.repeat(MAX_ID_LENGTH / 2) } }),
+    ],
     ['an unknown property', 'facts[0].upsert.set.stats', upsert({ set: { stats: 'x' } })],
     ['__proto__ as property', 'facts[0].upsert.set.__proto__', upsert({ set: { ['__proto__']: 'x' } })],
     ['a value of the wrong type', 'facts[0].upsert.set.totalMinor', upsert({ set: { totalMinor: '42' } })],
@@ -214,11 +292,23 @@ describe('what is wrong is refused with its path', () => {
     ['an end without id', 'facts[0].link.from.id', link({ from: {} })],
     ['an end with an unknown part', 'facts[0].link.to.x', link({ to: { id: 'p', x: 'y' } })],
     ['a missing edge key', 'facts[0].link.key.line', link({ key: undefined })],
-    ['an edge key where none is declared', 'facts[0].link.key.line', { link: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' }, key: { line: '1' } } }],
+    [
+      'an edge key where none is declared',
+      'facts[0].link.key.line',
+      { link: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' }, key: { line: '1' } } },
+    ],
     ['an unknown edge property', 'facts[0].link.set.price', link({ set: { price: 1 } })],
     ['an edge value of the wrong type', 'facts[0].link.set.quantity', link({ set: { quantity: 'two' } })],
-    ['an unlink without edge key', 'facts[0].unlink.key.line', { unlink: { relationship: 'CONTAINS', from: { id: '1' }, to: { id: 'p' } } }],
-    ['a member without edge key', 'facts[0].replace.links[1].key.line', { replace: { relationship: 'CONTAINS', from: { id: '1' }, links: [line('1'), { to: { id: 'p' } }] } }],
+    [
+      'an unlink without edge key',
+      'facts[0].unlink.key.line',
+      { unlink: { relationship: 'CONTAINS', from: { id: '1' }, to: { id: 'p' } } },
+    ],
+    [
+      'a member without edge key',
+      'facts[0].replace.links[1].key.line',
+      { replace: { relationship: 'CONTAINS', from: { id: '1' }, links: [line('1'), { to: { id: 'p' } }] } },
+    ],
     ['a replace of what is no set', 'facts[0].replace.relationship', { replace: { relationship: 'PLACED', from: { id: 'c' }, links: [] } }],
     ['a clear of what is no slot', 'facts[0].clear.relationship', { clear: { relationship: 'CONTAINS', owner: { id: '1' } } }],
     ['a clear without owner', 'facts[0].clear.owner.id', { clear: { relationship: 'PLACED', owner: {} } }],
@@ -229,16 +319,24 @@ describe('what is wrong is refused with its path', () => {
 
   test('a set given twice in one event, at whatever times', () => {
     const set = (at: string) => ({ replace: { relationship: 'CONTAINS', from: { id: '1' }, links: [], at } });
-    expect(() => sayAnything([set(AT), set(LATER)])).toThrow(expect.objectContaining({ code: 'BAD_VALUE', context: { path: 'facts[1].replace' } }));
+    expect(() => sayAnything([set(AT), set(LATER)])).toThrow(
+      expect.objectContaining({ code: 'BAD_VALUE', context: { path: 'facts[1].replace' } }),
+    );
   });
 
   test('null for a property that accumulates', () => {
-    expect(() => accumulate({ union: 'a' }, { union: null })).toThrow(expect.objectContaining({ code: 'BAD_VALUE', context: { path: 'facts[1].upsert.set.union' } }));
+    expect(() => accumulate({ union: 'a' }, { union: null })).toThrow(
+      expect.objectContaining({ code: 'BAD_VALUE', context: { path: 'facts[1].upsert.set.union' } }),
+    );
   });
 
   test.each(['yesterday', '2024-02-30T00:00:00Z', ''])('a time that is none: %j', (at) => {
-    expect(() => sayAnything([customer('c')], { occurredAt: at })).toThrow(expect.objectContaining({ code: 'NO_CLOCK', context: { path: 'occurredAt' } }));
-    expect(() => sayAnything([order('paid', { at })])).toThrow(expect.objectContaining({ code: 'NO_CLOCK', context: { path: 'facts[0].upsert.at' } }));
+    expect(() => sayAnything([customer('c')], { occurredAt: at })).toThrow(
+      expect.objectContaining({ code: 'NO_CLOCK', context: { path: 'occurredAt' } }),
+    );
+    expect(() => sayAnything([order('paid', { at })])).toThrow(
+      expect.objectContaining({ code: 'NO_CLOCK', context: { path: 'facts[0].upsert.at' } }),
+    );
   });
 
   test.each([-1, 1.5, -1n, 2 ** 53, Number.NaN])('the sequence %s', (sequence) => {
@@ -246,7 +344,11 @@ describe('what is wrong is refused with its path', () => {
   });
 
   test('a subject that the model does not have', () => {
-    expect(() => say([], { subject: { node: 'X', key: { id: '1' } } })).toThrow(expect.objectContaining({ code: 'BAD_VALUE', context: { path: 'subject.node' } }));
-    expect(() => say([], { subject: { node: 'Order', key: {} } })).toThrow(expect.objectContaining({ code: 'BAD_VALUE', context: { path: 'subject.key.id' } }));
+    expect(() => say([], { subject: { node: 'X', key: { id: '1' } } })).toThrow(
+      expect.objectContaining({ code: 'BAD_VALUE', context: { path: 'subject.node' } }),
+    );
+    expect(() => say([], { subject: { node: 'Order', key: {} } })).toThrow(
+      expect.objectContaining({ code: 'BAD_VALUE', context: { path: 'subject.key.id' } }),
+    );
   });
 });

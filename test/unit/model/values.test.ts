@@ -2,8 +2,24 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import {
-  boolean, compareScalars, Decimal, first, float, formatScalar, integer, max, min, ranked, readValue, sameValue, sortedSet, text, time, union,
-  type PropertyType, type Value,
+  boolean,
+  compareScalars,
+  Decimal,
+  first,
+  float,
+  formatScalar,
+  integer,
+  max,
+  min,
+  ranked,
+  readValue,
+  sameValue,
+  sortedSet,
+  text,
+  time,
+  union,
+  type PropertyType,
+  type Value,
 } from '../../../src/model/values.ts';
 
 const NEVER: unknown[] = [null, undefined, {}, Symbol('s'), () => 0, new Date(0), Number.NaN, Number.POSITIVE_INFINITY];
@@ -58,7 +74,8 @@ describe('readValue', () => {
   });
 
   test('no type takes what is no value', () => {
-    for (const type of [text, integer, float, boolean, time]) for (const input of NEVER) expect(readValue(type, input)).toHaveProperty('problem');
+    for (const type of [text, integer, float, boolean, time])
+      for (const input of NEVER) expect(readValue(type, input)).toHaveProperty('problem');
   });
 
   test('a long text is not repeated whole', () => {

@@ -9,10 +9,15 @@ import { factsOf, nameOf, type Told } from '../../../src/verify/told.ts';
 
 function histories(model: Model, count: number, prefix = ''): Told[][] {
   const random = createRandom('generate');
-  return Array.from({ length: count }, (_, index) => generate(random, model, { events: 5, prefix: prefix === '' ? '' : `${prefix}${index}-` }));
+  return Array.from({ length: count }, (_, index) =>
+    generate(random, model, { events: 5, prefix: prefix === '' ? '' : `${prefix}${index}-` }),
+  );
 }
 
-test.each<[string, Model]>([['law', law], ['commerce', commerce]])('every event is legal under the %s model and has a name of its own', (_, model) => {
+test.each<[string, Model]>([
+  ['law', law],
+  ['commerce', commerce],
+])('every event is legal under the %s model and has a name of its own', (_, model) => {
   for (const history of histories(model, 500)) {
     for (const event of history) resolve(model, event, event.mapped);
     expect(new Set(history.map(nameOf)).size).toBe(history.length);
@@ -52,12 +57,16 @@ test('a thousand histories speak of every label, type, property and kind, of tie
         const shape = law.nodes.get(String(said['node'])) ?? law.relationships.get(String(said['relationship']));
         const name = String(said['node'] ?? said['relationship']);
         seen.add(name);
-        if ((kind === 'upsert' || kind === 'link') && shape !== undefined) for (const property of Object.keys(said['set'] ?? {})) seen.add(`${name}.${property}`);
+        if ((kind === 'upsert' || kind === 'link') && shape !== undefined)
+          for (const property of Object.keys(said['set'] ?? {})) seen.add(`${name}.${property}`);
       }
     }
   }
   const kinds = ['upsert', 'remove', 'link', 'unlink', 'replace', 'clear'];
-  const properties = [...law.nodes, ...law.relationships].flatMap(([name, { properties: declared }]) => [name, ...[...declared.keys()].map((property) => `${name}.${property}`)]);
+  const properties = [...law.nodes, ...law.relationships].flatMap(([name, { properties: declared }]) => [
+    name,
+    ...[...declared.keys()].map((property) => `${name}.${property}`),
+  ]);
   const wanted = ['tie', 'sequence', 'second body', ...kinds, ...kinds.map((kind) => `${kind} at`), ...properties];
   expect(wanted.filter((word) => !seen.has(word))).toEqual([]);
 });

@@ -17,10 +17,17 @@ const own = defineModel({
   relationships: { NEAR: { from: 'Thing', to: 'Thing', key: { at: time }, replace: true, missing: 'stub' } },
 });
 
-test.each<[string, Model]>([['law', law], ['commerce', commerce], ['own', own]])('the fold keeps the law under the %s model', { timeout: 60_000 }, (_, model) => {
+test.each<[string, Model]>([
+  ['law', law],
+  ['commerce', commerce],
+  ['own', own],
+])('the fold keeps the law under the %s model', { timeout: 60_000 }, (_, model) => {
   const seed = 'unit';
   const { histories, sets, divergences } = verifyInMemory({ model, histories: HISTORIES, seed, createWorld: createJudgedWorld });
-  expect(divergences.map((divergence) => showDivergence(model, divergence)), `seed ${seed}`).toEqual([]);
+  expect(
+    divergences.map((divergence) => showDivergence(model, divergence)),
+    `seed ${seed}`,
+  ).toEqual([]);
   expect(histories).toBeGreaterThanOrEqual(HISTORIES);
   expect(sets).toBeGreaterThan(HISTORIES / 150);
 });
@@ -51,14 +58,29 @@ test('the same seed gives the same verdict', () => {
 });
 
 test('a world that throws diverges', () => {
-  const createWorld = (): JudgedWorld => ({ apply: () => { throw new Error('out of order'); }, graph: () => { throw new Error('never asked'); } });
+  const createWorld = (): JudgedWorld => ({
+    apply: () => {
+      throw new Error('out of order');
+    },
+    graph: () => {
+      throw new Error('never asked');
+    },
+  });
   const { divergences } = verifyInMemory({ model: law, histories: 10, seed: 1, createWorld });
   expect(divergences[0]?.differences[0]).toContain('threw Error: out of order');
 });
 
 test('it stops at the limit and reports after each set', () => {
   const seen: number[] = [];
-  const verdict = verifyInMemory({ model: law, histories: 100_000, seed: 1, limit: 3, createWorld: createForgetfulWorld, smallest: false, report: ({ divergences }) => seen.push(divergences) });
+  const verdict = verifyInMemory({
+    model: law,
+    histories: 100_000,
+    seed: 1,
+    limit: 3,
+    createWorld: createForgetfulWorld,
+    smallest: false,
+    report: ({ divergences }) => seen.push(divergences),
+  });
   expect(verdict.divergences).toHaveLength(3);
   expect(seen).toHaveLength(verdict.sets);
   expect(seen.at(-1)).toBe(3);

@@ -27,9 +27,15 @@ test('neither the order nor the number of the events matters', () => {
 });
 
 test('facts of one event with their own times raise their own registers', () => {
-  expectGraph([told('e1', 5, upsert(a, { x: 1 }), at(2, upsert(a, { x: 2, y: 'kept' }))), told('e2', 3, remove(a))], graph([[a, { x: 1n }]]));
+  expectGraph(
+    [told('e1', 5, upsert(a, { x: 1 }), at(2, upsert(a, { x: 2, y: 'kept' }))), told('e2', 3, remove(a))],
+    graph([[a, { x: 1n }]]),
+  );
   expectGraph([told('e1', 1, at(4, remove(a)), at(5, upsert(a)), upsert(a, { x: 1 }))], graph([[a]]));
-  expectGraph([told('e1', 9, at(2, link('BOUGHT', a, b)), at(1, clear('BOUGHT', a)), at(3, link('BOUGHT', a, b2)))], graph([[a], [b], [b2]], [['BOUGHT', a, b2]]));
+  expectGraph(
+    [told('e1', 9, at(2, link('BOUGHT', a, b)), at(1, clear('BOUGHT', a)), at(3, link('BOUGHT', a, b2)))],
+    graph([[a], [b], [b2]], [['BOUGHT', a, b2]]),
+  );
 });
 
 test('facts of one event and time collapse in list order', () => {
@@ -40,9 +46,15 @@ test('facts of one event and time collapse in list order', () => {
 });
 
 test('of equal times the sequence decides, then the status that the facts of the moment leave', () => {
-  expectGraph([sequenced(2, told('e1', 1, upsert(a, { x: 1 }))), sequenced(1, told('e2', 1, upsert(a, { x: 2, status: 'fulfilled' })))], graph([[a, { x: 1n, status: 'fulfilled' }]]));
   expectGraph(
-    [told('e1', 1, upsert(a, { status: 'paid', x: 1 })), told('e2', 1, upsert(a, { status: 'fulfilled' }), upsert(a, { status: 'pending', x: 2 }))],
+    [sequenced(2, told('e1', 1, upsert(a, { x: 1 }))), sequenced(1, told('e2', 1, upsert(a, { x: 2, status: 'fulfilled' })))],
+    graph([[a, { x: 1n, status: 'fulfilled' }]]),
+  );
+  expectGraph(
+    [
+      told('e1', 1, upsert(a, { status: 'paid', x: 1 })),
+      told('e2', 1, upsert(a, { status: 'fulfilled' }), upsert(a, { status: 'pending', x: 2 })),
+    ],
     graph([[a, { status: 'paid', x: 1n }]]),
   );
 });
@@ -57,14 +69,18 @@ test('accumulating properties are for life: removal hides them, re-creation show
   const said = upsert(a, { low: 3, high: 1.5, origin: 'shop', tags: ['y', 'x'], grade: 'silver', x: 1 });
   const first = [told('e1', 1, said), told('e2', 2, remove(a))];
   expectGraph(first, graph([]));
-  expectGraph([...first, told('e3', 3, upsert(a, { low: 5, high: 0.5, origin: 'app', tags: 'z', grade: 'bronze' }))],
-    graph([[a, { low: 3n, high: 1.5, origin: 'shop', tags: ['x', 'y', 'z'], grade: 'silver' }]]));
+  expectGraph(
+    [...first, told('e3', 3, upsert(a, { low: 5, high: 0.5, origin: 'app', tags: 'z', grade: 'bronze' }))],
+    graph([[a, { low: 3n, high: 1.5, origin: 'shop', tags: ['x', 'y', 'z'], grade: 'silver' }]]),
+  );
 });
 
 test('an event is parked while it holds the link or a property, cleared or not, of an edge that lacks an end', () => {
   const waiting = [
-    told('e1', 1, upsert(a), link('REFUNDS', a, b, { q: 1, note: 'old' })), told('e2', 2, link('REFUNDS', a, b, { note: null })),
-    told('e3', 3, link('REFUNDS', a, b)), told('e4', 2, link('REFUNDS', a, b, { note: 'beaten' })),
+    told('e1', 1, upsert(a), link('REFUNDS', a, b, { q: 1, note: 'old' })),
+    told('e2', 2, link('REFUNDS', a, b, { note: null })),
+    told('e3', 3, link('REFUNDS', a, b)),
+    told('e4', 2, link('REFUNDS', a, b, { note: 'beaten' })),
   ];
   expectGraph(waiting.slice(0, 3), graph([[a]], [], ['e1', 'e2', 'e3']));
   expectGraph(waiting, graph([[a]], [], ['e1', 'e3', 'e4']));
@@ -73,6 +89,9 @@ test('an event is parked while it holds the link or a property, cleared or not, 
 });
 
 test('a waiting to-one link that lost its slot parks nobody', () => {
-  expectGraph([told('e1', 1, upsert(a), link('BOUGHT_PARK', a, b, { q: 1 })), told('e2', 2, link('BOUGHT_PARK', a, b2))], graph([[a]], [], ['e2']));
+  expectGraph(
+    [told('e1', 1, upsert(a), link('BOUGHT_PARK', a, b, { q: 1 })), told('e2', 2, link('BOUGHT_PARK', a, b2))],
+    graph([[a]], [], ['e2']),
+  );
   expectGraph([told('e1', 1, upsert(a), link('BOUGHT_PARK', a, b)), told('e2', 2, clear('BOUGHT_PARK', a))], graph([[a]]));
 });

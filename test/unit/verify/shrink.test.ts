@@ -11,7 +11,14 @@ const { node, told, upsert, remove, replace, clear, unlink } = createTeller('');
 const [a, b] = [node('A', 'a'), node('B', 'b')];
 const history = [
   told('e1', 1, upsert(a, { x: 1, y: 'y' }), remove(b)),
-  told('e2#b', 2, replace('CONTAINS', a, [[b, { q: 1, note: 'n' }, '1'], [b, {}, '2']])),
+  told(
+    'e2#b',
+    2,
+    replace('CONTAINS', a, [
+      [b, { q: 1, note: 'n' }, '1'],
+      [b, {}, '2'],
+    ]),
+  ),
   told('e3', 3, clear('BOUGHT', a), unlink('TAGS', a, b)),
 ];
 

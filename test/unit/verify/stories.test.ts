@@ -16,13 +16,17 @@ describe.each(stories)('$name', ({ model, events, expect: graph }) => {
     const random = createRandom('stories');
     for (const schedule of schedulesOf(random, events.length)) {
       const world = createJudgedWorld(model);
-      for (const batch of schedule.batches) world.apply(batch.flatMap((index) => events[index] ?? []), random);
+      for (const batch of schedule.batches)
+        world.apply(
+          batch.flatMap((index) => events[index] ?? []),
+          random,
+        );
       expect(diffGraphs(graph, world.graph()), showSchedule(events, schedule)).toEqual([]);
     }
   });
 });
 
-test('every story of CONVERGENCE.md is told', () => {
+test('every numbered story is told', () => {
   const told = new Set(stories.map(({ name }) => Number.parseInt(name)).filter((number) => !Number.isNaN(number)));
   expect([...told].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
 });
@@ -34,6 +38,15 @@ test('a prefix keeps two tellings of a story apart', () => {
     if (other === undefined) throw new Error('a telling lacks a story');
     const both = reference(model, [...events, ...other.events]);
     expect(both.nodes.size).toBe(graph.nodes.size + other.expect.nodes.size);
-    expect(diffGraphs({ nodes: new Map([...graph.nodes, ...other.expect.nodes]), edges: new Map([...graph.edges, ...other.expect.edges]), parked: new Set([...graph.parked, ...other.expect.parked]) }, both)).toEqual([]);
+    expect(
+      diffGraphs(
+        {
+          nodes: new Map([...graph.nodes, ...other.expect.nodes]),
+          edges: new Map([...graph.edges, ...other.expect.edges]),
+          parked: new Set([...graph.parked, ...other.expect.parked]),
+        },
+        both,
+      ),
+    ).toEqual([]);
   }
 });
