@@ -16,21 +16,26 @@ export type Write = (events: readonly Event[]) => Promise<void>;
 const BATCH = 2_000;
 const options = { sources: new Map([[source.name, source]]), maxFutureMs: 600_000 };
 
-/** Eventgraft: law, clocks, ledger and bodies. */
-export function ours(bolt: Bolt, batch = BATCH): Write {
+/** Eventgraft: law, clocks, ledger and bodies; two batches in flight, as the worker has them. */
+export function ours(bolt: Bolt, { batch = BATCH, lanes = 2 } = {}): Write {
   const graph: GraphStore = createGraphStore(bolt, model);
   let job = 0;
   return async (events) => {
-    for (let i = 0; i < events.length; i += batch) {
-      const part = events.slice(i, i + batch);
-      const id = `bench-${process.pid}-${Date.now()}-${job++}`;
-      await apply(
-        part.map((event, index) => ({ job: id, index, of: part.length, event })),
-        graph,
-        options,
-      );
-      graph.forget([id]);
-    }
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      for (let i = next; i < events.length; i = next) {
+        next += batch;
+        const part = events.slice(i, i + batch);
+        const id = `bench-${process.pid}-${Date.now()}-${job++}`;
+        await apply(
+          part.map((event, index) => ({ job: id, index, of: part.length, event })),
+          graph,
+          options,
+        );
+        graph.forget([id]);
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
   };
 }
 

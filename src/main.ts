@@ -21,7 +21,7 @@ import { formatInstant, fromMs } from './model/instant.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createConsumer } from './queue/consumer.ts';
 import { createInbox, type Inbox } from './queue/inbox.ts';
-import { checkDurability, connectRedis, readEpoch, waitUntilReady, type DurabilityReport, type Redis } from './queue/redis.ts';
+import { checkDurability, connectRedis, probeInbox, readEpoch, waitUntilReady, type DurabilityReport, type Redis } from './queue/redis.ts';
 import { receive } from './receive.ts';
 import { createWorker, type Worker } from './worker.ts';
 
@@ -247,7 +247,7 @@ function roleOf(roles: readonly Role[]): 'serve' | 'work' | 'dev' {
 function probesOf({ queuePrefix }: Config, { inbox, redis, bolt, durability, worker }: Stores): Probes {
   return {
     async durability() {
-      await redis.ping();
+      await probeInbox(redis, queuePrefix);
       return durability.tier;
     },
     queued: async () => (await inbox.counts()).queued,

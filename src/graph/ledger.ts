@@ -106,8 +106,12 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
         return job === 'all' || (job?.has(one.index) ?? false);
       };
       const rivals = await known(tx, rivalKeys(candidates, hashes));
+      const places = new Set<string>();
       return candidates.map((one): Verdict => {
-        if (isSettled(one)) return { is: 'settled' };
+        // A job that stalled may come twice into one batch: the second is the same event taken in once.
+        const place = `${one.job}\n${one.index}`;
+        if (isSettled(one) || places.has(place)) return { is: 'settled' };
+        places.add(place);
         const first = hashes.get(one.key);
         if (first === undefined) {
           hashes.set(one.key, one.bodyHash);

@@ -1,5 +1,5 @@
 /**
- * The way out of the queue. Natural group commit: while one batch is being handled, jobs gather, and the next batch takes
+ * The way out of the queue. Natural group commit: while batches are being handled, jobs gather, and the next batch takes
  * them all; when idle, a job is handled at once. A job is completed after its batch, and a batch that fails is tried again
  * until it does not: BullMQ's own retries, stall limits and failed set are never reached.
  */
@@ -29,6 +29,8 @@ export interface ConsumerOptions {
   /** A batch takes whole jobs up to so many events (default 2,000) or characters of bodies (default 16 Mi), and one job at least. */
   readonly maxBatchEvents?: number;
   readonly maxBatchBytes?: number;
+  /** How many batches may be in flight at once. Default 2: one is written while the next is being made ready. */
+  readonly lanes?: number;
   /** How long a killed worker's jobs stay its own. Default 5,000. */
   readonly lockMs?: number;
   readonly log?: Log;
@@ -65,12 +67,14 @@ export function createConsumer({
   onCompleted,
   maxBatchEvents = 2_000,
   maxBatchBytes = 16 * 2 ** 20,
+  lanes = 2,
   lockMs = 5_000,
   log,
 }: ConsumerOptions): Consumer {
   const gathered: Held[] = [];
   const held = { jobs: 0, events: 0, bytes: 0 };
-  let loop: Promise<void> | undefined;
+  const draining = new Set<Promise<void>>();
+  let awake = 0;
   let paused = false;
   const closing = new AbortController();
 
@@ -119,14 +123,17 @@ export function createConsumer({
   }
 
   function wake(): void {
-    if (!paused) loop ??= drain();
+    if (paused || awake >= lanes) return;
+    awake += 1;
+    const lane: Promise<void> = drain().finally(() => draining.delete(lane));
+    draining.add(lane);
   }
 
   async function drain(): Promise<void> {
     await new Promise(setImmediate); // Lets the other jobs of this turn of the event loop come along.
     while (gathered.length > 0 && !paused && !closing.signal.aborted) await handleOnce(takeBatch());
     if (closing.signal.aborted) for (const job of gathered.splice(0)) job.giveBack();
-    loop = undefined; // In the same turn as the last look at `gathered`, or a newcomer would find nobody awake.
+    awake -= 1; // In the same turn as the last look at `gathered`, or a newcomer would find nobody awake.
   }
 
   function takeBatch(): Held[] {
@@ -165,7 +172,7 @@ export function createConsumer({
     async pause() {
       paused = true;
       await worker.pause(true);
-      await loop;
+      await Promise.all(draining);
     },
     async resume() {
       paused = false;

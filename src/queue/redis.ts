@@ -156,6 +156,11 @@ export async function renewEpoch(redis: Redis, prefix: string): Promise<string> 
   return epoch;
 }
 
+/** Throws when Redis would not take an event now, out of memory for one. */
+export async function probeInbox(redis: Redis, prefix: string): Promise<void> {
+  await redis.incrby(keysOf(prefix).accepted, 0);
+}
+
 /** The last watermark that a worker left; undefined before the first. */
 export async function readWatermark(redis: Redis, prefix: string): Promise<string | undefined> {
   return (await redis.get(keysOf(prefix).watermark)) ?? undefined;

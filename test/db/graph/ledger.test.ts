@@ -119,6 +119,18 @@ describe('events that are taken in twice', () => {
     expect((await assertConserved(graph, 60)).late).toBe(0);
   });
 
+  test('because a stalled job came twice into one batch are settled the second time', async () => {
+    const events = ['a', 'b'].map((id) => eventOf({ id, facts: [order({ name: id }, id)] }));
+    const worker = createWorker(graph.store, { sources: graph.sources, maxFutureMs: MAX_FUTURE_MS });
+    await worker.handle([
+      { id: 'j1-2', events },
+      { id: 'j1-2', events },
+    ]);
+    expect((await assertConserved(graph, 2)).late).toBe(0);
+    await worker.handle([{ id: 'j1-2', events }]);
+    expect((await assertConserved(graph, 2)).late).toBe(0);
+  });
+
   test('stay counted when their job is forgotten', async () => {
     await graph.tell([event], { job: 'j1-1' });
     await graph.tell([event, event], { job: 'j2-2' });

@@ -87,7 +87,7 @@ describe('handing over', () => {
         sizes.push(ids(jobs).length);
         await first;
       },
-      { maxBatchEvents: 100 },
+      { maxBatchEvents: 100, lanes: 1 },
     );
     await inbox.add(jobEvent(0));
     await until(() => sizes.length === 1);
@@ -96,6 +96,22 @@ describe('handing over', () => {
     await until(empty);
     expect(sizes.slice(0, 3)).toEqual([1, 100, 100]);
     expect(sizes.length).toBeLessThan(10);
+  });
+
+  it('has two batches in flight, and no more', async () => {
+    let inFlight = 0;
+    let most = 0;
+    start(
+      async () => {
+        most = Math.max(most, (inFlight += 1));
+        await sleep(30);
+        inFlight -= 1;
+      },
+      { maxBatchEvents: 10 },
+    );
+    for (let n = 1; n <= 200; n++) await inbox.add(jobEvent(n));
+    await until(empty);
+    expect(most).toBe(2);
   });
 
   it('completes a job only after its batch', async () => {
