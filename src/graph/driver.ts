@@ -43,7 +43,7 @@ export function explainFailure(error: unknown): IngestError {
     return new IngestError('GRAPH_CONFLICT', `Neo4j could not commit beside another transaction: ${message}`, { code }, error);
   if (code.startsWith('Neo.ClientError.Transaction.TransactionTimedOut'))
     return new IngestError('GRAPH_TIMEOUT', `Neo4j gave a transaction up: ${message}`, { code }, error);
-  if (isTooMuch(code)) return new IngestError('WRITE_REFUSED', `Neo4j has no memory for the transaction: ${message}`, { code }, error);
+  if (isTooMuch(code)) return new IngestError('GRAPH_TIMEOUT', `Neo4j has no memory for the transaction: ${message}`, { code }, error);
   if (isOutage(code)) return new IngestError('GRAPH_UNAVAILABLE', `Neo4j is not available: ${message}`, { code }, error);
   return new IngestError('WRITE_REFUSED', `Neo4j refused the write: ${message}`, { code }, error);
 }

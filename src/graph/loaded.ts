@@ -52,7 +52,7 @@ export function createLoaded(): Loaded {
 
 /** A node that is in the database but whose registers nobody needs: it exists and stays. */
 export function standingNode(ref: NodeRef): NodeState {
-  return { ...emptyNode(ref), asserted: STANDING };
+  return { ...emptyNode(ref), unread: true, asserted: STANDING };
 }
 
 /** Older than every fact, and never written: only nodes of labels that cannot be removed are read this way. */

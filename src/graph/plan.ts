@@ -30,7 +30,10 @@ export function wakingEnds(loaded: Loaded, changes: Changes): NodeRef[] {
     for (const edgeId of loaded.edgesOf(id)) {
       const edge = changes.edges.get(edgeId) ?? loaded.edges.get(edgeId);
       if (edge?.linked === undefined) continue;
-      for (const end of [edge.ref.from, edge.ref.to]) if (!loaded.nodes.has(end.id)) ends.set(end.id, end);
+      for (const end of [edge.ref.from, edge.ref.to]) {
+        const known = loaded.nodes.get(end.id);
+        if (known === undefined || known.unread === true) ends.set(end.id, end);
+      }
     }
   }
   return [...ends.values()];
@@ -64,6 +67,7 @@ export function planWrites(loaded: Loaded, changes: Changes): Plan {
 }
 
 function planNode(plan: Plan, loaded: Loaded, id: string, node: NodeState): void {
+  if (node.unread === true) return;
   const before = loaded.nodes.get(id);
   const element = loaded.nodeElements.get(id);
   const was = exists(before);

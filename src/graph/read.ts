@@ -130,6 +130,7 @@ export function createReader(model: Model, statements: Statements): Reader {
         for (const record of result.records) {
           const owner = owners[record.get('i')] as NodeRef;
           const properties = record.get('properties');
+          if (record.get('other').includes(null)) throw vanished(`an edge ${shape.type}`);
           const ownerIsTo = which === 'bySlot' && shape.owner === 'to';
           const other = refFromKey(ownerIsTo ? shape.from : shape.to, record.get('other'));
           const ref = ownerIsTo
@@ -180,7 +181,9 @@ export function createReader(model: Model, statements: Statements): Reader {
     const ask = async (cypher: string, keys: Iterable<string>): Promise<void> => {
       const result = await tx.run<{ id: string; clock: string; values: string }>(cypher, { keys: [...keys] });
       for (const record of result.records) {
-        const ref = parseEdgeId(model, record.get('id'));
+        const id: string | null = record.get('id');
+        if (id === null) throw vanished('a hidden edge');
+        const ref = parseEdgeId(model, id);
         if (ref === undefined) continue;
         loaded.hiddenEdges.add(ref.id);
         loaded.addEdge(decodeEdge(ref, record.get('clock'), decodeValues(ref.shape.properties, record.get('values'))));
@@ -264,4 +267,9 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
 
 function textOf(stored: unknown): string {
   return typeof stored === 'string' ? stored : '';
+}
+
+/** What was deleted by another transaction while we waited for its lock comes back without its properties. */
+function vanished(what: string): IngestError {
+  return new IngestError('GRAPH_CONFLICT', `${what} was deleted while its lock was waited for`);
 }

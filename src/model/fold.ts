@@ -177,11 +177,11 @@ function setClock(draft: Draft, ref: EdgeRef): Clock | undefined {
   return ref.shape.replace ? draft.peek(ref.from)?.sets.get(ref.shape.type) : undefined;
 }
 
-/** Whether the slot names this edge. An owner that was not looked for has not changed its mind. */
+/** Whether the slot names this edge. An owner that was not read has not changed its mind. */
 function holdsSlot(draft: Draft, ref: EdgeRef): boolean {
   if (ref.shape.one === undefined) return true;
   const owner = draft.peek(slotOwner(ref));
-  return owner === undefined || owner.slots.get(ref.shape.type)?.edge?.id === ref.id;
+  return owner === undefined || owner.unread === true || owner.slots.get(ref.shape.type)?.edge?.id === ref.id;
 }
 
 function raiseProperty(registers: Map<string, Register>, name: string, type: PropertyType, clock: Clock, value: Value | null): boolean {

@@ -20,6 +20,8 @@ export interface Slot {
 
 export interface NodeState {
   readonly ref: NodeRef;
+  /** It exists for certain and stays, but nobody read its registers: neither locked nor to be written. */
+  readonly unread?: true;
   /** U, kept only while newer than R: a node exists exactly while it has one. */
   asserted: Clock | undefined;
   /** R */
