@@ -1,36 +1,24 @@
 /** The first step of `apply`: from an event as taken in to its facts, or to the reason why it has none. Pure. */
 import { IngestError } from './errors.ts';
-import { eventKey, type Event } from './event.ts';
+import { eventKey } from './event.ts';
 import type { LedgerError } from './graph/segment.ts';
+import type { Spoken, Taken } from './graph/store.ts';
 import { parseJson } from './json.ts';
 import { fromMs } from './model/instant.ts';
-import { resolve, type AtomicFact, type Resolved } from './model/resolve.ts';
+import { resolve, type AtomicFact } from './model/resolve.ts';
 import { isIgnored, type Source } from './sources/source.ts';
 
-/** An event on its way into the graph. `job` and `index` name the place in the queue it came from, `of` how many came with it. */
-export interface Intake {
-  readonly job: string;
-  readonly index: number;
-  readonly of: number;
-  readonly event: Event;
-  /** How often this has been tried before. */
-  readonly attempts?: number;
-  /** Its key in the ledger where that is known to differ from `source:id` (a conflict's suffix). */
-  readonly ledgerKey?: string;
+/** An event on its way into the graph. */
+export interface Intake extends Taken {
   /** Why the queue's row could not be read as an event; it is kept as failed. */
   readonly unreadable?: string;
 }
 
 /** What an event says. `facts` is empty unless `state` is undefined, i.e. still to be found out by folding. */
-export interface Told {
+export interface Told extends Spoken {
   readonly intake: Intake;
-  readonly key: string;
-  readonly mapping: string;
   readonly state: 'ignored' | 'quarantined' | 'failed' | undefined;
-  readonly type: string | undefined;
-  readonly resolved: Resolved | undefined;
   readonly facts: readonly AtomicFact[];
-  readonly error: LedgerError | undefined;
 }
 
 export interface MapOptions {

@@ -14,17 +14,22 @@ import { unpackSegment, type LedgerEntry, type LedgerError } from './segment.ts'
 import { createStatements, type Statements } from './statements.ts';
 import { transact, type Tx } from './transact.ts';
 
+/** An event and the place in the queue that it came from: `of` says how many came with it. */
+export interface Taken {
+  readonly job: string;
+  readonly index: number;
+  readonly of: number;
+  readonly event: Event;
+  /** How often this has been tried before. */
+  readonly attempts?: number;
+  /** Its key in the ledger where that is known to differ from `source:id` (a conflict's suffix). */
+  readonly ledgerKey?: string;
+}
+
 /** What the store needs to know of a mapped event. */
 export interface Spoken {
   readonly key: string;
-  readonly intake: {
-    readonly job: string;
-    readonly index: number;
-    readonly of: number;
-    readonly event: Event;
-    readonly attempts?: number;
-    readonly ledgerKey?: string;
-  };
+  readonly intake: Taken;
   readonly mapping: string;
   readonly type: string | undefined;
   readonly resolved: Resolved | undefined;
