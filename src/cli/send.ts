@@ -109,7 +109,9 @@ function receiverUrl(given: string | undefined, config: Config): string {
 /** The running dev's where it is the receiver, else the environment's. */
 function secretOf(source: string, { url, secret: given }: Options): Secret {
   const running = findRunning()?.secrets[source];
-  const [own] = loadConfig(readEnvironment()).secretsOf(source);
+  const own = loadConfig(readEnvironment())
+    .secretsOf(source)
+    .find(({ kind }) => kind === 'hmac');
   const local = running === undefined ? undefined : secretFrom(running, 'the running dev');
   const secret = given === undefined ? (url === undefined ? (local ?? own) : (own ?? local)) : secretFrom(given, '--secret');
   if (secret !== undefined) return secret;
@@ -122,6 +124,7 @@ function secretOf(source: string, { url, secret: given }: Options): Secret {
 function secretFrom(text: string, from: string): Secret {
   const secret = parseSecret(text);
   if ('problem' in secret) throw new IngestError('BAD_REQUEST', `the secret of ${from} ${secret.problem}`);
+  if (secret.kind !== 'hmac') throw new IngestError('BAD_REQUEST', `the secret of ${from} is a public key, which cannot sign`);
   return secret;
 }
 

@@ -6,14 +6,13 @@ import { IngestError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { readEnvelope, type Envelope } from '../model/envelope.ts';
 import { resolve } from '../model/resolve.ts';
-import { requireSecrets } from './signature.ts';
 import type { SourceBuilder } from './source.ts';
-import { verifyStandard } from './standard-signature.ts';
+import { requireKeys, verifyStandard } from './standard-signature.ts';
 
 /** Wrong shapes, names, types and keys too long are 400 with a path: `identify` resolves against the model before anything is stored. */
 export function facts(): SourceBuilder {
   return ({ name, secrets, model }) => {
-    const live = requireSecrets(name, secrets);
+    const live = requireKeys(name, secrets);
     return {
       name,
       model,

@@ -5,9 +5,8 @@
 import { IngestError } from '../errors.ts';
 import { isJsonObject, type Json } from '../json.ts';
 import { readEnvelope } from '../model/envelope.ts';
-import { requireSecrets } from './signature.ts';
 import type { SourceBuilder } from './source.ts';
-import { deliveryId, verifyStandard } from './standard-signature.ts';
+import { deliveryId, requireKeys, verifyStandard } from './standard-signature.ts';
 
 /** The envelope's fields that a sender may put beside `facts` in `data`; whatever else is there is the sender's own. */
 const FIELDS = ['observedAt', 'sequence', 'occurrenceId', 'subject', 'facts'] as const;
@@ -16,7 +15,7 @@ const MAX_TYPE_LENGTH = 256;
 /** `occurredAt` is `data.occurredAt`, else the body's `timestamp`; never the header's time, which is new on each retry. */
 export function standard(): SourceBuilder {
   return ({ name, secrets, model }) => {
-    const live = requireSecrets(name, secrets);
+    const live = requireKeys(name, secrets);
     return {
       name,
       model,

@@ -1,5 +1,5 @@
 /** Signed deliveries, as the senders of each source make them. */
-import { createHmac } from 'node:crypto';
+import { createHmac, createPrivateKey, createPublicKey, sign as signWith, type KeyObject } from 'node:crypto';
 
 import type { Delivery } from '../../src/event.ts';
 import { commerce } from '../../src/model/commerce.ts';
@@ -8,6 +8,11 @@ import type { Source, SourceBuilder } from '../../src/sources/source.ts';
 
 export const SECRET_TEXT = `whsec_${Buffer.from('0123456789abcdef0123456789abcdef').toString('base64')}`;
 export const OTHER_SECRET_TEXT = `whsec_${Buffer.from('another secret of the same length').toString('base64')}`;
+/** The 32 bytes that an ed25519 key pair is made of. */
+const SEED = Buffer.alloc(32, 'a seed');
+const OTHER_SEED = Buffer.alloc(32, 'another seed');
+export const PUBLIC_KEY_TEXT = publicKeyText(SEED);
+export const OTHER_PUBLIC_KEY_TEXT = publicKeyText(OTHER_SEED);
 /** 2026-11-21T09:00:00Z */
 export const NOW_MS = 1_795_251_600_000;
 
@@ -27,6 +32,30 @@ export interface Sign {
   readonly atSeconds?: number;
   readonly secretText?: string;
   readonly source?: string;
+}
+
+function privateKey(seed: Buffer): KeyObject {
+  // PKCS #8 of ed25519 is a fixed head, then the seed. (RFC 8410, section 7)
+  return createPrivateKey({
+    key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]),
+    format: 'der',
+    type: 'pkcs8',
+  });
+}
+
+/** `whpk_` and the public half. */
+export function publicKeyText(seed: Buffer): string {
+  const { x = '' } = createPublicKey(privateKey(seed)).export({ format: 'jwk' });
+  return `whpk_${Buffer.from(x, 'base64url').toString('base64')}`;
+}
+
+/** Standard Webhooks signed by the private key whose public one is `secretText`. */
+export function privateDelivery({ body, id = 'msg_1', atSeconds = NOW_MS / 1000, secretText, source }: Sign, family = 'webhook'): Delivery {
+  const bytes = Buffer.from(body);
+  const key = privateKey(secretText === OTHER_PUBLIC_KEY_TEXT ? OTHER_SEED : SEED);
+  const signature = signWith(null, Buffer.concat([Buffer.from(`${id}.${atSeconds}.`), bytes]), key).toString('base64');
+  const unsigned = standardDelivery({ body, id, atSeconds, ...(source === undefined ? {} : { source }) }, family);
+  return withHeader(unsigned, `${family}-signature`, `v1a,${signature}`);
 }
 
 /** Standard Webhooks, or Svix by `family`. */

@@ -5,7 +5,18 @@ import { parseJson } from '../../../src/json.ts';
 import { facts } from '../../../src/sources/facts.ts';
 import { standard } from '../../../src/sources/standard.ts';
 import { isIgnored } from '../../../src/sources/source.ts';
-import { envelope, NOW_MS, sourceOf, standardDelivery, withHeader } from '../../support/deliveries.ts';
+import {
+  envelope,
+  NOW_MS,
+  OTHER_PUBLIC_KEY_TEXT,
+  privateDelivery,
+  PUBLIC_KEY_TEXT,
+  secret,
+  SECRET_TEXT,
+  sourceOf,
+  standardDelivery,
+  withHeader,
+} from '../../support/deliveries.ts';
 
 const HASH = 'f'.repeat(64);
 const event = (body: string): Event => ({ source: 'acme', id: 'msg_1', body, bodyHash: HASH, headers: {}, receivedAtMs: NOW_MS });
@@ -93,4 +104,33 @@ describe('facts', () => {
   });
   it('maps to the envelope itself', () =>
     expect(source.map(event(envelope()), parseJson(envelope()))).toMatchObject({ id: 'evt_1', type: 'order.paid' }));
+});
+
+describe('shared secrets and public keys side by side', () => {
+  const source = sourceOf(standard(), 'acme', SECRET_TEXT, PUBLIC_KEY_TEXT);
+  const v1 = standardDelivery({ body: '{}' });
+  const v1a = privateDelivery({ body: '{}' });
+  const signedBy = (...entries: readonly (string | undefined)[]) => withHeader(v1, 'webhook-signature', entries.join(' '));
+  const [shared, asymmetric] = [v1.headers['webhook-signature'], v1a.headers['webhook-signature']];
+  const refused = expect.objectContaining({ code: 'BAD_SIGNATURE' });
+
+  it('each verify what is theirs', () => {
+    expect(source.verify(v1)).toBe(secret(SECRET_TEXT).id);
+    expect(source.verify(v1a)).toBe(secret(PUBLIC_KEY_TEXT).id);
+  });
+  it('one that matches is enough, beside any that do not', () => {
+    const other = privateDelivery({ body: '{}', secretText: OTHER_PUBLIC_KEY_TEXT }).headers['webhook-signature'];
+    expect(source.verify(signedBy('v2,x', other, shared))).toBe(secret(SECRET_TEXT).id);
+    expect(source.verify(signedBy(shared?.replace(/.{5}$/, 'AAAA='), 'v1a,x', asymmetric))).toBe(secret(PUBLIC_KEY_TEXT).id);
+  });
+  it('never stand in for one another', () => {
+    expect(() => source.verify(signedBy(shared?.replace('v1,', 'v1a,')))).toThrow(refused);
+    expect(() => source.verify(signedBy(asymmetric?.replace('v1a,', 'v1,')))).toThrow(refused);
+    expect(() => sourceOf(standard(), 'acme', SECRET_TEXT).verify(v1a)).toThrow(refused);
+    expect(() => sourceOf(standard(), 'acme', PUBLIC_KEY_TEXT).verify(v1)).toThrow(refused);
+  });
+  it('a key that the request brings is not looked at', () => {
+    const stranger = privateDelivery({ body: '{}', secretText: OTHER_PUBLIC_KEY_TEXT });
+    expect(() => source.verify(withHeader(stranger, 'webhook-public-key', OTHER_PUBLIC_KEY_TEXT))).toThrow(refused);
+  });
 });
