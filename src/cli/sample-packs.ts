@@ -12,7 +12,7 @@ export interface Sample {
   headers(secret: Secret, nowMs: number): Record<string, string>;
 }
 
-export type PackName = 'facts' | 'standard' | 'shopify';
+export type PackName = 'facts' | 'standard' | 'shopify' | 'github';
 
 export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample>> = {
   facts(happening) {
@@ -36,6 +36,25 @@ export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample
         'x-shopify-event-id': nameOf(happening),
         'x-shopify-triggered-at': iso(happening.atMs),
         'x-shopify-hmac-sha256': createHmac('sha256', secret.key).update(body).digest('base64'),
+      }),
+    };
+  },
+  /** GitHub has no orders; it passes on what somebody dispatches through its API. */
+  github(happening) {
+    const body = JSON.stringify({
+      action: happening.kind,
+      branch: 'main',
+      client_payload: { at: iso(happening.atMs), facts: factsOf(happening) },
+      repository: { id: 1, full_name: 'sample/shop' },
+      sender: { id: 1, login: 'sample' },
+    });
+    return {
+      body,
+      headers: (secret) => ({
+        'content-type': 'application/json',
+        'x-github-event': 'repository_dispatch',
+        'x-github-delivery': nameOf(happening),
+        'x-hub-signature-256': `sha256=${createHmac('sha256', secret.key).update(body).digest('hex')}`,
       }),
     };
   },

@@ -17,13 +17,36 @@ export const MAX_SIGNATURES = 10;
 export type Algorithm = 'sha1' | 'sha256' | 'sha512';
 export type Encoding = 'base64' | 'hex';
 
-export const DIGEST_BYTES: Readonly<Record<Algorithm, number>> = { sha1: 20, sha256: 32, sha512: 64 };
+const DIGEST_BYTES: Readonly<Record<Algorithm, number>> = { sha1: 20, sha256: 32, sha512: 64 };
 const STAMP = /^\d{10}$/;
 
 /** The header, or undefined when it is missing or empty. A header that came twice is one text joined by ", ". */
 export function header(delivery: Delivery, name: string): string | undefined {
   const value = Object.hasOwn(delivery.headers, name) ? delivery.headers[name] : undefined;
   return value === '' ? undefined : value;
+}
+
+/**
+ * A header that nobody signs and that means something all the same: undefined when missing, else exactly one well-formed
+ * value. Two of a kind are joined by ", ", which no pattern may allow. Throws `BAD_HEADER`.
+ */
+export function pinnedHeader(delivery: Delivery, name: string, pattern: RegExp): string | undefined {
+  const text = header(delivery, name);
+  if (text !== undefined && !pattern.test(text)) throw new IngestError('BAD_HEADER', `the header ${name} is malformed or repeated`);
+  return text;
+}
+
+/** The one digest in a header, after its prefix; a header that came twice is none. Throws `BAD_SIGNATURE` where it is missing. */
+export function digestOf(
+  delivery: Delivery,
+  name: string,
+  encoding: Encoding,
+  { prefix = '', algorithm = 'sha256' }: { readonly prefix?: string; readonly algorithm?: Algorithm } = {},
+): readonly Buffer[] {
+  const text = header(delivery, name);
+  if (text === undefined) throw badSignature('no signature');
+  const digest = text.startsWith(prefix) ? decodeDigest(text.slice(prefix.length), encoding, DIGEST_BYTES[algorithm]) : undefined;
+  return digest === undefined ? [] : [digest];
 }
 
 /** So many bytes, or undefined: wrong alphabet, length or padding, or bits beyond the last byte. What a decoder would skip does not come back. */

@@ -1,5 +1,7 @@
 /** What every source must satisfy, whoever the sender is. A new source is one row. */
+import { sign as signAsGithub, verify as verifyAsGithub } from '@octokit/webhooks-methods';
 import { Webhook as StandardWebhook } from 'standardwebhooks';
+import Stripe from 'stripe';
 import { Webhook as SvixWebhook } from 'svix';
 import { describe, expect, it } from 'vitest';
 
@@ -8,11 +10,14 @@ import type { Delivery } from '../../src/event.ts';
 import { parseJson } from '../../src/json.ts';
 import { commerce } from '../../src/model/commerce.ts';
 import { facts } from '../../src/sources/facts.ts';
+import { github } from '../../src/sources/github.ts';
 import { shopify } from '../../src/sources/shopify.ts';
 import type { SourceBuilder } from '../../src/sources/source.ts';
 import { standard } from '../../src/sources/standard.ts';
+import { stripe } from '../../src/sources/stripe.ts';
 import {
   envelope,
+  githubDelivery,
   NOW_MS,
   OTHER_PUBLIC_KEY_TEXT,
   OTHER_SECRET_TEXT,
@@ -24,6 +29,7 @@ import {
   shopifyDelivery,
   sourceOf,
   standardDelivery,
+  stripeDelivery,
   withHeader,
   type Sign,
 } from '../support/deliveries.ts';
@@ -39,6 +45,8 @@ interface Row {
   /** Whether the header may hold several signatures. */
   readonly list?: true;
   readonly stamp?: string;
+  /** How the signed time is written, where it is no header of its own. */
+  readonly restamp?: (delivery: Delivery, text: string) => Delivery;
   /** The secret and the one it is rotated with, as configured. */
   readonly secrets?: readonly [string, string];
   /** Whether a public key is enough. */
@@ -114,6 +122,25 @@ const ROWS: Readonly<Record<string, Row>> = {
     list: true,
     body: '{"id":1,"updated_at":"2026-11-21T08:59:00Z"}',
   },
+  github: {
+    builder: github(),
+    sign: (s) => githubDelivery(s),
+    signature: 'x-hub-signature-256',
+    digest: /.{64}$/,
+    wrong: '0'.repeat(64),
+    body: '{"action":"opened","issue":{"number":1}}',
+  },
+  stripe: {
+    builder: stripe(),
+    sign: (s) => stripeDelivery(s),
+    signature: 'stripe-signature',
+    digest: /.{64}$/,
+    wrong: '0'.repeat(64),
+    stamp: 'stripe-signature',
+    restamp: (delivery, text) =>
+      withHeader(delivery, 'stripe-signature', (delivery.headers['stripe-signature'] ?? '').replace(/t=\d+/, `t=${text}`)),
+    body: '{"id":"evt_1","object":"event","type":"customer.created"}',
+  },
 };
 
 const codeOf = (run: () => unknown): string => {
@@ -128,6 +155,7 @@ const codeOf = (run: () => unknown): string => {
 
 describe.each(Object.entries(ROWS))('%s', (_name, row) => {
   const { builder, signature, stamp, body, digest = /.{44}$/, wrong = `${'A'.repeat(43)}=` } = row;
+  const restamp = row.restamp ?? ((delivery: Delivery, text: string) => withHeader(delivery, stamp ?? '', text));
   const [ours, other] = row.secrets ?? [SECRET_TEXT, OTHER_SECRET_TEXT];
   const sign = (how: Sign) => row.sign({ secretText: ours, ...how });
   const source = sourceOf(builder, 'acme', ours);
@@ -205,7 +233,7 @@ describe.each(Object.entries(ROWS))('%s', (_name, row) => {
     .each(['', '1795251600abc', '01795251600', ' 1795251600', '1795251600.0', '1.8e9', '1795251600, 1795251600', '-795251600'])(
     'refuses the time %j',
     (text) => {
-      expect(codeOf(() => source.verify(withHeader(good, stamp ?? '', text)))).toBe('BAD_SIGNATURE');
+      expect(codeOf(() => source.verify(restamp(good, text)))).toBe('BAD_SIGNATURE');
     },
   );
 
@@ -267,5 +295,54 @@ describe('official libraries as oracles', () => {
     const nowSeconds = Math.floor(Date.now() / 1000);
     const { headers } = standardDelivery({ body: envelope(), atSeconds: nowSeconds });
     expect(() => new StandardWebhook(SECRET_TEXT).verify(envelope(), { ...headers })).not.toThrow();
+  });
+
+  it('signs what @octokit/webhooks-methods accepts, and accepts what it signs', async () => {
+    const text = 'a plain secret';
+    const body = '{"action":"opened","title":"é"}';
+    const ours = githubDelivery({ body, secretText: text });
+    const signature = await signAsGithub(text, body);
+    expect(await verifyAsGithub(text, body, ours.headers['x-hub-signature-256'] ?? '')).toBe(true);
+    expect(sourceOf(github(), 'acme', text).verify(withHeader(ours, 'x-hub-signature-256', signature))).toBe(secret(text).id);
+  });
+
+  describe('stripe', () => {
+    const { webhooks } = new Stripe('sk_test_x');
+    const body = '{"id":"evt_1","object":"event","type":"product.created","data":{"object":{"name":"é"}}}';
+    const sign = (timestamp: number, extra: object = {}) =>
+      webhooks.generateTestHeaderString({ payload: body, secret: SECRET_TEXT, timestamp, ...extra });
+    const verify = (text: string) => sourceOf(stripe()).verify(withHeader(stripeDelivery({ body }), 'stripe-signature', text));
+
+    it('accepts what the library signs', () => expect(verify(sign(NOW_MS / 1000))).toBe(secret().id));
+
+    it('signs what the library accepts', () => {
+      const { headers } = stripeDelivery({ body });
+      const event = webhooks.constructEvent(body, headers['stripe-signature'] ?? '', SECRET_TEXT, undefined, undefined, NOW_MS);
+      expect(event.id).toBe('evt_1');
+    });
+
+    it('passes over the test scheme v0, alone and beside v1', () => {
+      const v0 = sign(NOW_MS / 1000, { scheme: 'v0' });
+      expect(codeOf(() => verify(v0))).toBe('BAD_SIGNATURE');
+      expect(verify(`${sign(NOW_MS / 1000)},${v0.split(',')[1]}`)).toBe(secret().id);
+    });
+
+    it('finds the right one among the signatures of a rotation', () => {
+      const other = webhooks.generateTestHeaderString({ payload: body, secret: OTHER_SECRET_TEXT, timestamp: NOW_MS / 1000 });
+      expect(verify(`${other},${sign(NOW_MS / 1000).split(',')[1]}`)).toBe(secret().id);
+    });
+
+    it('refuses ten years ahead, which the library accepts', () => {
+      const later = NOW_MS / 1000 + 315_360_000;
+      expect(() => webhooks.constructEvent(body, sign(later), SECRET_TEXT, undefined, undefined, NOW_MS)).not.toThrow();
+      expect(codeOf(() => verify(sign(later)))).toBe('STALE_SIGNATURE');
+    });
+
+    it.each([
+      ['two times', (s: string) => s.replace(',', ',t=1795251600,')],
+      ['no time', (s: string) => s.replace(/t=\d+,/, '')],
+      ['spaces', (s: string) => s.replace(',', ', ')],
+      ['eleven signatures', (s: string) => `${s}${`,v1=${'0'.repeat(64)}`.repeat(10)}`],
+    ])('refuses a header with %s', (_what, change) => expect(codeOf(() => verify(change(sign(NOW_MS / 1000))))).toBe('BAD_SIGNATURE'));
   });
 });

@@ -101,6 +101,33 @@ export function shopifyDelivery(
   };
 }
 
+/** GitHub, or whoever signs like it. */
+export function githubDelivery(
+  { body, id = '72d3162e-cc78-11e3-81ab-4c9367dc0958', secretText = SECRET_TEXT, source = 'acme' }: Sign,
+  event = 'issues',
+): Delivery {
+  const bytes = Buffer.from(body);
+  const signature = createHmac('sha256', secret(secretText).key).update(bytes).digest('hex');
+  return {
+    source,
+    body: bytes,
+    headers: { 'x-github-event': event, 'x-github-delivery': id, 'x-hub-signature-256': `sha256=${signature}` },
+    receivedAtMs: NOW_MS,
+  };
+}
+
+/** Stripe: the secret is the text itself, prefix and all. */
+export function stripeDelivery({ body, atSeconds = NOW_MS / 1000, secretText = SECRET_TEXT, source = 'acme' }: Sign): Delivery {
+  const bytes = Buffer.from(body);
+  const signature = createHmac('sha256', secretText).update(`${atSeconds}.`).update(bytes).digest('hex');
+  return {
+    source,
+    body: bytes,
+    headers: { 'stripe-signature': `t=${atSeconds},v1=${signature}`, 'content-type': 'application/json; charset=utf-8' },
+    receivedAtMs: NOW_MS,
+  };
+}
+
 /** The delivery with a header set, or taken away. */
 export function withHeader(delivery: Delivery, name: string, value: string | undefined): Delivery {
   const { [name]: _gone, ...rest } = delivery.headers;
