@@ -66,6 +66,10 @@ export const law = defineModel({
     JOINS_PARK: { from: 'A', to: 'Hub', one: 'to', properties: edgeProperties, missing: 'park' },
     SERVES: { from: 'Hub', to: 'B', properties: edgeProperties, replace: true, missing: 'stub' },
     SERVES_PARK: { from: 'Hub', to: 'B', one: 'from', properties: edgeProperties, missing: 'park' },
+    // the same, and it is the one with the slot
+    CARRIES: { from: 'Hub', to: 'B', one: 'to', properties: edgeProperties, missing: 'stub' },
+    HOSTS_PARK: { from: 'A', to: 'Hub', one: 'from', properties: edgeProperties, missing: 'park' },
+    // two ends that cannot be removed
     NEXT: { from: 'Hub', to: 'Hub', one: 'to', properties: edgeProperties, missing: 'stub' },
     NEXT_PARK: { from: 'Hub', to: 'Hub', properties: edgeProperties, replace: true, missing: 'park' },
   },
