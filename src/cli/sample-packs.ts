@@ -4,12 +4,13 @@ import { createHmac } from 'node:crypto';
 import type { FactOf } from '../model/facts.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { Secret } from '../secret.ts';
-import type { Customer, Happening, Line, Order, Product } from './sample.ts';
+import { CURRENCY, customerId, iso, major, nameOf, productId } from './sample-names.ts';
+import type { Customer, Happening, Line, Order } from './sample.ts';
 
 export interface Sample {
   readonly body: string;
-  /** Signed when it is sent, since some signatures carry the time. */
-  headers(secret: Secret, nowMs: number): Record<string, string>;
+  /** Signed when it is sent, since some signatures carry the time, and some the URL that it is posted to. */
+  headers(secret: Secret, nowMs: number, url: string): Record<string, string>;
 }
 
 export type PackName = 'facts' | 'standard' | 'shopify' | 'github';
@@ -65,26 +66,6 @@ function standardHeaders(id: string, body: string, secret: Secret, nowMs: number
   const signature = createHmac('sha256', secret.key).update(`${id}.${stamp}.${body}`).digest('base64');
   return { 'content-type': 'application/json', 'webhook-id': id, 'webhook-timestamp': stamp, 'webhook-signature': `v1,${signature}` };
 }
-
-/** The same on every run of a seed, so that a second run is a redelivery. */
-function nameOf(happening: Happening): string {
-  switch (happening.kind) {
-    case 'customer.created':
-      return `sample-customer-${happening.customer.n}`;
-    case 'product.created':
-      return `sample-product-${happening.product.n}`;
-    case 'order.placed':
-    case 'order.paid':
-    case 'order.fulfilled':
-    case 'order.cancelled':
-    case 'order.refunded':
-      return `sample-${happening.order.n}-${happening.kind.slice('order.'.length)}`;
-  }
-}
-
-const CURRENCY = 'EUR';
-const customerId = (customer: Customer): string => String(1_000 + customer.n);
-const productId = (product: Product): string => String(2_000 + product.n);
 
 function factsOf(happening: Happening): FactOf<typeof commerce>[] {
   const at = iso(happening.atMs);
@@ -250,12 +231,4 @@ function shopifyCustomer(customer: Customer): object {
     last_name: lastName,
     default_address: { country_code: country },
   };
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
-function major(minor: number): string {
-  return `${Math.floor(minor / 100)}.${String(minor % 100).padStart(2, '0')}`;
 }

@@ -178,7 +178,12 @@ async function deliver(sample: Sample, url: string, secret: Secret, tally: Tally
 async function post(sample: Sample, url: string, secret: Secret): Promise<Response> {
   try {
     const { body } = sample;
-    return await fetch(url, { method: 'POST', body, headers: sample.headers(secret, Date.now()), signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return await fetch(url, {
+      method: 'POST',
+      body,
+      headers: sample.headers(secret, Date.now(), url),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
   } catch (error) {
     throw new IngestError(
       'BAD_CONFIG',

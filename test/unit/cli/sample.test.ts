@@ -11,6 +11,7 @@ import { PACKS } from '../../../src/sources/packs.ts';
 import { isIgnored } from '../../../src/sources/source.ts';
 import { NOW_MS, secret, SECRET_TEXT } from '../../support/deliveries.ts';
 
+const URL = 'https://shop.example/webhooks/acme';
 const PACK_NAMES: readonly PackName[] = ['facts', 'standard', 'shopify'];
 
 /** What `receive` and `apply` would make of the samples, without either store. */
@@ -22,7 +23,7 @@ function play(pack: PackName, seed: string, count: number) {
   const ignored: string[] = [];
   for (const sample of tellStory(seed, count).map(SAMPLES[pack])) {
     const body = Buffer.from(sample.body);
-    const delivery: Delivery = { source: 'acme', body, headers: sample.headers(secret(SECRET_TEXT), NOW_MS), receivedAtMs: NOW_MS };
+    const delivery: Delivery = { source: 'acme', body, headers: sample.headers(secret(SECRET_TEXT), NOW_MS, URL), receivedAtMs: NOW_MS };
     source.verify(delivery);
     const json = parseJson(sample.body);
     const bodyHash = createHash('sha256').update(body).digest('hex');
