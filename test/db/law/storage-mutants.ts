@@ -81,4 +81,10 @@ export const STORAGE_MUTATIONS: readonly StorageMutation[] = [
     find: 'if (edge !== undefined && !edges.has(edgeId)) edges.set(edgeId, edge);',
     replace: '',
   },
+  {
+    rule: 'the difference between a node that was not read and one without slots (off: the first is taken for the second)',
+    file: 'src/model/fold.ts',
+    find: 'owner.unread === true || ',
+    replace: '',
+  },
 ];

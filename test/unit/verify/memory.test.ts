@@ -49,7 +49,7 @@ test('a divergence is shrunk to the smallest story, with an order that shows it'
   expect(divergences[0]?.history).toHaveLength(2);
   const page = showDivergence(law, divergences[0] as (typeof divergences)[0]);
   expect(page).toMatch(/^order: \S+, \S+$/m);
-  expect(page).toMatch(/^- node /m);
+  expect(page).toMatch(/^[-+!] (node|edge|parked) /m);
 });
 
 test('the same seed gives the same verdict', () => {
