@@ -16,3 +16,4 @@ export { idAt, integerAt, listAt, objectAt, readObject, required, textAt, timeAt
 export { shopify } from './sources/shopify.ts';
 export type { Identity, Ignored, Source, SourceBuilder } from './sources/source.ts';
 export { standard } from './sources/standard.ts';
+export { stripe, type StripeOptions } from './sources/stripe.ts';

@@ -5,6 +5,8 @@ import type { FactOf } from '../model/facts.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { Secret } from '../secret.ts';
 import { CURRENCY, customerId, iso, major, nameOf, productId } from './sample-names.ts';
+import { stripeSample } from './sample-stripe.ts';
+import { squareSample } from './sample-square.ts';
 import type { Customer, Happening, Line, Order } from './sample.ts';
 
 export interface Sample {
@@ -13,7 +15,7 @@ export interface Sample {
   headers(secret: Secret, nowMs: number, url: string): Record<string, string>;
 }
 
-export type PackName = 'facts' | 'standard' | 'shopify' | 'github';
+export type PackName = 'facts' | 'standard' | 'shopify' | 'github' | 'stripe' | 'square';
 
 export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample>> = {
   facts(happening) {
@@ -59,6 +61,8 @@ export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample
       }),
     };
   },
+  stripe: stripeSample,
+  square: squareSample,
 };
 
 function standardHeaders(id: string, body: string, secret: Secret, nowMs: number): Record<string, string> {

@@ -4,10 +4,12 @@ import { github } from './github.ts';
 import { shopify } from './shopify.ts';
 import type { SourceBuilder } from './source.ts';
 import { standard } from './standard.ts';
+import { stripe } from './stripe.ts';
 
 export const PACKS: Readonly<Record<string, SourceBuilder>> = {
   facts: facts(),
   standard: standard(),
   shopify: shopify(),
   github: github(),
+  stripe: stripe(),
 };

@@ -12,7 +12,7 @@ import { isIgnored } from '../../../src/sources/source.ts';
 import { NOW_MS, secret, SECRET_TEXT } from '../../support/deliveries.ts';
 
 const URL = 'https://shop.example/webhooks/acme';
-const PACK_NAMES: readonly PackName[] = ['facts', 'standard', 'shopify'];
+const PACK_NAMES: readonly PackName[] = ['facts', 'standard', 'shopify', 'stripe'];
 
 /** What `receive` and `apply` would make of the samples, without either store. */
 function play(pack: PackName, seed: string, count: number) {
