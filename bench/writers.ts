@@ -32,7 +32,6 @@ export function ours(bolt: Bolt, { batch = BATCH, lanes = 2 } = {}): Write {
           graph,
           options,
         );
-        graph.forget([id]);
       }
     };
     await Promise.all(Array.from({ length: lanes }, lane));

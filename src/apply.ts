@@ -1,73 +1,87 @@
 /** `apply`: map → fold → write. The one way into the graph; a queue job, an import, a replay and a release all end here. */
-import { IngestError, type ErrorCode } from './errors.ts';
-import type { State } from './event.ts';
-import type { GraphStore } from './graph/store.ts';
+import { IngestError } from './errors.ts';
+import type { Judged, Outcome, Settled } from './graph/batch.ts';
+import type { GraphStore, GraphTx } from './graph/store.ts';
 import { failed, mapEvent, type Intake, type MapOptions, type Told } from './map.ts';
-import { fold } from './model/fold.ts';
+import { fold, type Changes } from './model/fold.ts';
 
-/** What became of one event: its state, or that it was known already. */
-export type Outcome = State | 'late' | 'settled';
+export type { Outcome } from './graph/batch.ts';
 
 /**
  * Applies a batch: effects and ledger in one transaction, both or neither. Idempotent: a second time changes nothing.
- * Throws `GRAPH_UNAVAILABLE` when the database is away: wait, then call again. A bad event fails alone.
+ * Returns what became of each event, in order. Throws `GRAPH_UNAVAILABLE` when the database is away: wait, then call
+ * again. A bad event fails alone.
  */
 export async function apply(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Outcome[]> {
-  return isolate(
-    intake.map((one) => mapEvent(one, options)),
-    (told) => write(told, graph),
-  );
+  const told = intake.map((one) => mapEvent(one, options));
+  return isolate(told, (part) => write(graph, (tx) => tx.judge(part)));
 }
 
-/** Map's facts meet the graph: what is new is folded against what was locked and read, and written with its ledger rows. */
-async function write(told: readonly Told[], graph: GraphStore, reclaimFrom?: State): Promise<Outcome[]> {
+/** What is new is folded against what was locked and read, and written with its ledger rows: one transaction. */
+async function write(graph: GraphStore, judge: (tx: GraphTx) => Promise<Judged<Told>[]>): Promise<Outcome[]> {
   return graph.transaction(async (tx) => {
-    const verdicts = reclaimFrom === undefined ? await tx.judge(told) : await tx.reclaim(told, reclaimFrom);
-    const fresh = told.filter((_, i) => verdicts[i]?.is === 'fresh');
-    const facts = fresh.flatMap((one) => one.facts);
-    const state = await tx.lockAndRead(facts);
+    const judged = await judge(tx);
+    const fresh = judged.filter((one) => one.is === 'fresh');
+    const facts = fresh.flatMap(({ told }) => told.facts);
+    const [, state] = await Promise.all([tx.record(fresh), tx.lockAndRead(facts)]);
     const changes = fold(state, facts);
-    const states = statesOf(fresh, changes.raised);
-    await tx.write(state, changes, told, verdicts, states);
-    return verdicts.map((verdict, i) => (verdict.is === 'fresh' ? (states.get(told[i] as Told) ?? 'applied') : verdict.is));
+    await tx.lockWaking(state, changes);
+    const settled = judged.map((one) => settle(one, changes));
+    await Promise.all([tx.write(state, changes), tx.settle(settled)]);
+    return settled.map(({ outcome }) => outcome);
   });
 }
 
-/** Moves quarantined events whose times have come into the graph, in one transaction like any other batch. */
+/** Moves quarantined events whose times have come into the graph, like any other batch; their ledger rows are there already. */
 export async function release(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Outcome[]> {
-  return isolate(
-    intake.map((one) => mapEvent(one, options)),
-    (told) => write(told, graph, 'quarantined'),
-  );
+  const told = intake.map((one) => mapEvent(one, options));
+  return isolate(told, (part) => write(graph, (tx) => tx.reclaim(part, 'quarantined')));
 }
-
-const SMALLER_MAY_DO: ReadonlySet<string> = new Set<ErrorCode>(['WRITE_REFUSED', 'GRAPH_TIMEOUT']);
 
 /** An event is applied if any of its facts raised anything, superseded if every one lost to a newer one. */
-function statesOf(fresh: readonly Told[], raised: readonly boolean[]): Map<Told, State> {
-  let next = 0;
-  return new Map(
-    fresh.map((one) => {
-      const mine = raised.slice(next, (next += one.facts.length));
-      return [one, one.state ?? (mine.includes(true) ? 'applied' : 'superseded')];
-    }),
-  );
+function settle(one: Judged<Told>, { raised }: Changes): Settled<Told> {
+  if (one.is !== 'fresh') return { ...one, outcome: one.is };
+  const { state, facts } = one.told;
+  if (state !== 'mapped') return { ...one, outcome: state };
+  return { ...one, outcome: facts.some((fact) => raised.has(fact)) ? 'applied' : 'superseded' };
 }
 
+type Attempt = (told: readonly Told[]) => Promise<Outcome[]>;
+
 /**
- * A batch that the database refuses is halved until the event at fault stands alone and is kept as failed, with its
- * reason and body: about 2·log2(n) further transactions. So is one that takes too long, but nothing fails for that. An
- * outage is nobody's fault and goes up.
+ * A batch that the database refuses is halved until the event at fault stands alone, and that one is kept as failed with
+ * its reason and body: about 2·log2(n) further transactions. A batch that takes too long is halved as well, but nothing
+ * fails for that. An outage is nobody's fault and goes up.
  */
-async function isolate(told: readonly Told[], attempt: (told: readonly Told[]) => Promise<Outcome[]>): Promise<Outcome[]> {
+async function isolate(told: readonly Told[], attempt: Attempt): Promise<Outcome[]> {
   try {
     return await attempt(told);
   } catch (error) {
     const [only] = told;
-    if (!(error instanceof IngestError) || !SMALLER_MAY_DO.has(error.code) || only === undefined) throw error;
-    if (told.length === 1 && error.retry === 'retry') throw error;
-    if (told.length === 1) return attempt([failed(only, error)]);
-    const middle = Math.ceil(told.length / 2);
-    return [...(await isolate(told.slice(0, middle), attempt)), ...(await isolate(told.slice(middle), attempt))];
+    if (!(error instanceof IngestError) || !error.halve || only === undefined) throw error;
+    if (told.length > 1) return halve(told, attempt);
+    if (error.retry === 'retry') throw error;
+    return condemn(only, attempt);
+  }
+}
+
+async function halve(told: readonly Told[], attempt: Attempt): Promise<Outcome[]> {
+  const middle = Math.ceil(told.length / 2);
+  const [left, right] = [told.slice(0, middle), told.slice(middle)];
+  const outcomes = await isolate(left, attempt).catch(async (error: unknown) => {
+    // One event that is too slow even alone must not hold up those behind it.
+    if (error instanceof IngestError && error.code === 'GRAPH_TIMEOUT') await attempt(right).catch(() => undefined);
+    throw error;
+  });
+  return [...outcomes, ...(await isolate(right, attempt))];
+}
+
+/** Heard once more before it is kept as failed: some of Neo4j's own troubles come under the codes of a bad write. */
+async function condemn(only: Told, attempt: Attempt): Promise<Outcome[]> {
+  try {
+    return await attempt([only]);
+  } catch (error) {
+    if (!(error instanceof IngestError) || error.retry === 'retry') throw error;
+    return attempt([failed(only, error)]);
   }
 }

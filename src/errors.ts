@@ -9,6 +9,8 @@ export type Retry = 'never' | 'retry';
 interface Row {
   readonly status: number;
   readonly retry: Retry;
+  /** A smaller batch may pass: the write is done again in halves. */
+  readonly halve?: true;
   readonly advice: string;
 }
 
@@ -46,11 +48,16 @@ export const ERRORS = {
   MAPPING_FAILED: { status: 400, retry: 'never', advice: 'Fix the mapping, then replay the event.' },
   BAD_VALUE: { status: 400, retry: 'never', advice: 'Fix the sender or the mapping, then replay the event.' },
   NO_CLOCK: { status: 400, retry: 'never', advice: 'Give the fact a usable time in the mapping, then replay the event.' },
-  WRITE_REFUSED: { status: 422, retry: 'never', advice: 'Read the database error, lift its cause, then replay the event.' },
+  WRITE_REFUSED: { status: 422, retry: 'never', halve: true, advice: 'Read the database error, lift its cause, then replay the event.' },
   FUTURE_STAMP: { status: 422, retry: 'never', advice: 'Nothing: it is released when its times are within EVENTGRAFT_MAX_FUTURE.' },
   // ── databases ──
   GRAPH_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Bring Neo4j back; events wait in the queue and nothing is lost.' },
-  GRAPH_TIMEOUT: { status: 503, retry: 'retry', advice: 'Nothing: smaller batches are tried. If it lasts, look at the load of Neo4j.' },
+  GRAPH_TIMEOUT: {
+    status: 503,
+    retry: 'retry',
+    halve: true,
+    advice: 'Nothing: smaller batches are tried. If it lasts, look at the load of Neo4j.',
+  },
   GRAPH_CONFLICT: { status: 503, retry: 'retry', advice: 'Nothing: a deadlock or race is tried again in a fresh transaction.' },
   QUEUE_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Bring Redis back; senders are asked to deliver again.' },
   // ── the operator's own errors ──
@@ -94,6 +101,10 @@ export class IngestError extends Error {
 
   get retry(): Retry {
     return ERRORS[this.code].retry;
+  }
+
+  get halve(): boolean {
+    return 'halve' in ERRORS[this.code];
   }
 
   get advice(): string {

@@ -133,7 +133,6 @@ async function startWork(
     redis: connection,
     prefix: config.queuePrefix,
     handle: (jobs) => worker.handle(jobs),
-    onCompleted: (id) => graph.forget([id]),
     log,
   });
   closers.push(async () => {
@@ -141,7 +140,7 @@ async function startWork(
     worker.close();
     await closing;
   });
-  await graph.forgetOld();
+  await graph.forgetOldJobs();
   worker.start();
   consumer.run();
   return worker;

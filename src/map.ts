@@ -1,8 +1,8 @@
 /** The first step of `apply`: from an event as taken in to its facts, or to the reason why it has none. Pure. */
 import { IngestError } from './errors.ts';
 import { eventKey } from './event.ts';
+import type { Spoken, Taken } from './graph/batch.ts';
 import type { LedgerError } from './graph/segment.ts';
-import type { Spoken, Taken } from './graph/store.ts';
 import { parseJson } from './json.ts';
 import { fromMs } from './model/instant.ts';
 import { resolve, type AtomicFact } from './model/resolve.ts';
@@ -14,10 +14,10 @@ export interface Intake extends Taken {
   readonly unreadable?: string;
 }
 
-/** What an event says. `facts` is empty unless `state` is undefined, i.e. still to be found out by folding. */
+/** What an event says. `mapped`: the fold will tell whether it is applied or superseded; all others have no facts. */
 export interface Told extends Spoken {
   readonly intake: Intake;
-  readonly state: 'ignored' | 'quarantined' | 'failed' | undefined;
+  readonly state: 'mapped' | 'ignored' | 'quarantined' | 'failed';
   readonly facts: readonly AtomicFact[];
 }
 
@@ -55,7 +55,7 @@ export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOp
         error: { code: 'FUTURE_STAMP', message: 'a time of this event lies too far in the future' },
       };
     }
-    return { ...base, state: undefined, type: resolved.type, resolved, facts: resolved.facts, error: undefined };
+    return { ...base, state: 'mapped', type: resolved.type, resolved, facts: resolved.facts, error: undefined };
   } catch (error) {
     return { ...base, state: 'failed', error: reasonOf(error) };
   }

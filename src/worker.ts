@@ -1,5 +1,6 @@
 /**
- * The worker: takes batches from the queue into the graph, waits out an outage, releases quarantined events.
+ * The worker: takes batches from the queue into the graph, waits out an outage, releases quarantined events, and drops old
+ * marks.
  *   working ──Neo4j away──▶ waiting ──answers again──▶ working        close() ends either
  * A batch is handed back to the queue only by `close`; it is never dropped and never fails for an outage.
  */
@@ -36,7 +37,7 @@ export interface WorkerOptions extends MapOptions {
 export interface Worker {
   /** Resolves once all events of these jobs are in the graph and its ledger. Rejects only after `close`. */
   handle(jobs: readonly WorkerJob[]): Promise<void>;
-  /** Starts looking for quarantined events to release. */
+  /** Starts what is done from time to time: releasing quarantined events, dropping old marks. */
   start(): void;
   /** Milliseconds since the epoch of the last commit. */
   lastCommitMs(): number;
@@ -46,12 +47,13 @@ export interface Worker {
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 const RELEASE_BATCH = 500;
+const FORGET_EVERY_MS = 3_600_000;
 
 export function createWorker(graph: GraphStore, options: WorkerOptions): Worker {
   const { report = {}, now = Date.now, releaseEveryMs = 5_000 } = options;
   const closing = new AbortController();
   let committedMs = now();
-  let releasing: NodeJS.Timeout | undefined;
+  const timers = new Set<NodeJS.Timeout>();
 
   async function persist<T>(work: () => Promise<T>): Promise<T> {
     let lostMs: number | undefined;
@@ -85,6 +87,17 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
     report.released?.(await release(intake, graph, { ...options, asOfMs: now() }));
   }
 
+  /** What fails is done again the next time; an outage is reported by `handle`. */
+  function every(ms: number, work: () => Promise<void>): void {
+    const timer = globalThis.setTimeout(() => {
+      timers.delete(timer);
+      work()
+        .catch(() => undefined)
+        .finally(() => (closing.signal.aborted ? undefined : every(ms, work)));
+    }, ms);
+    timers.add(timer);
+  }
+
   return {
     async handle(jobs) {
       const started = now();
@@ -93,20 +106,13 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
       report.applied?.({ jobs: jobs.length, events: intake.length, outcomes, durationMs: now() - started });
     },
     start() {
-      const again = (): void => {
-        releasing = globalThis.setTimeout(() => {
-          // What fails now is looked for again in a moment; an outage is reported by `handle`.
-          releaseDue()
-            .catch(() => undefined)
-            .finally(() => (closing.signal.aborted ? undefined : again()));
-        }, releaseEveryMs);
-      };
-      again();
+      every(releaseEveryMs, releaseDue);
+      every(FORGET_EVERY_MS, () => graph.forgetOldJobs());
     },
     lastCommitMs: () => committedMs,
     close() {
       closing.abort();
-      clearTimeout(releasing);
+      for (const timer of timers) clearTimeout(timer);
     },
   };
 }

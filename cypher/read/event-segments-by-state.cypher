@@ -1,6 +1,6 @@
 // The same for one regular state: segments that had it from the start, and those where an event came to it later.
 // params: $state, $before segment id, $since, $until milliseconds or null, $source, $type, $mention text in meta, or null, $limit
-// columns: id, appliedAt, meta (null where nothing is mentioned)
+// columns: id, appliedAt, meta (null where nothing is mentioned), states
 CALL () {
   MATCH (s:_Segment)
   WHERE s.id < $before
@@ -18,4 +18,4 @@ CALL () {
   RETURN s
 }
 WITH s ORDER BY s.id DESC LIMIT $limit
-RETURN s.id AS id, s.appliedAt AS appliedAt, CASE WHEN $mention IS NULL OR s.meta CONTAINS $mention THEN s.meta END AS meta
+RETURN s.id AS id, s.appliedAt AS appliedAt, CASE WHEN $mention IS NULL OR s.meta CONTAINS $mention THEN s.meta END AS meta, s.states AS states

@@ -1,4 +1,5 @@
-// One slim row an event: its identity, what it is about, and where its segment keeps the rest.
-// params: $segment id, $rows [[key, hash, subject, position]]
-UNWIND $rows AS r
-CREATE (:_Event {key: r[0], hash: r[1], subject: r[2], segment: $segment, position: toInteger(r[3])})
+// One slim row an event: its identity, and where its segment keeps the rest.
+// params: $segments [[segment id, [[key, first half of the body hash, position]]]]
+UNWIND $segments AS s
+UNWIND s[1] AS r
+CREATE (:_Event {key: r[0], hash: r[1], segment: s[0], position: toInteger(r[2])})

@@ -37,6 +37,7 @@ interface SegmentRow {
   appliedAt: bigint;
   /** Null where the server saw that nothing in it matches. */
   meta: string | null;
+  states: string;
 }
 
 /** What an event's own row says; null where its segment says it. */
@@ -131,14 +132,14 @@ export function createWalk(rows: Rows): Walk {
   }
 
   async function readEntries(tx: Tx, page: readonly IndexRow[]): Promise<Found[]> {
-    const texts = await rows<{ i: bigint; appliedAt: bigint; rest: string | null }>(tx, 'event-texts', {
-      rows: page.map((row) => [row.segment, rowStart(row.key)]),
+    const texts = await rows<{ i: bigint; appliedAt: bigint; rest: string | null; digit: string }>(tx, 'event-texts', {
+      rows: page.map((row) => [row.segment, rowStart(row.key), row.position]),
       chars: BigInt(ROW_CHARS),
     });
     const found = new Map<IndexRow, Found>();
-    for (const { i, appliedAt, rest } of texts) {
+    for (const { i, appliedAt, rest, digit } of texts) {
       const row = page[Number(i)] as IndexRow;
-      const entry = rest === null ? undefined : unpackRow(row.key, rest);
+      const entry = rest === null ? undefined : unpackRow(row.key, rest, digit);
       if (entry !== undefined)
         found.set(
           row,
@@ -180,9 +181,9 @@ export function createWalk(rows: Rows): Walk {
 }
 
 /** The entries of a segment by position, as their segment tells them. */
-function unpack({ id, appliedAt, meta }: SegmentRow): Found[] {
+function unpack({ id, appliedAt, meta, states }: SegmentRow): Found[] {
   if (meta === null) return [];
-  return unpackSegment(meta, '').map((entry, position) => ({
+  return unpackSegment(meta, '', states).map((entry, position) => ({
     segment: id,
     position,
     appliedAtMs: Number(appliedAt),

@@ -54,10 +54,14 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
   return {
     get: (key, factsOf) =>
       readTransaction(bolt, PAGE_TIMEOUT_MS, async (tx) => {
-        const [row] = await rows<EventRow & { position: bigint; appliedAt: bigint; meta: string; bodies: string }>(tx, 'one-event', {
-          key,
-        });
-        const entry = row === undefined ? undefined : unpackSegment(row.meta, row.bodies)[Number(row.position)];
+        const [row] = await rows<EventRow & { position: bigint; appliedAt: bigint; meta: string; bodies: string; states: string }>(
+          tx,
+          'one-event',
+          {
+            key,
+          },
+        );
+        const entry = row === undefined ? undefined : unpackSegment(row.meta, row.bodies, row.states)[Number(row.position)];
         if (row === undefined || entry === undefined) return undefined;
         const found = withRow(
           { segment: '', position: 0, appliedAtMs: Number(row.appliedAt), entry, state: entry.state, errorCode: undefined },

@@ -1,186 +1,228 @@
 /**
  * The ledger: which events are known already, and the rows for those that are not. Written in the transaction of the
- * events' effects, so neither is ever there without the other.
+ * events' effects, so neither is ever there without the other. Rows go out before the graph is locked, since they do not
+ * depend on what is read of it; what became of them follows after the fold.
  */
 import { randomBytes } from 'node:crypto';
 
 import { conflictKey, type State } from '../event.ts';
-import { cutSegments, packSegment, REGULAR, type LedgerEntry, type Segment } from './segment.ts';
+import type { Fresh, Judged, Settled, Spoken } from './batch.ts';
 import { indexKey } from './loaded.ts';
+import { cutSegments, packSegment, packStates, REGULAR, type LedgerRow } from './segment.ts';
 import type { Statements } from './statements.ts';
 import type { Tx } from './transact.ts';
 
-/** An event of the batch by the only names that decide whether it is known. */
-export interface Candidate {
-  readonly key: string;
-  readonly bodyHash: string;
-  readonly job: string;
-  readonly index: number;
-  /** How many events the job has. */
-  readonly of: number;
-}
-
-/** `settled`: its job was committed before. `late`: taken in twice; the ledger has this very body. */
-export type Verdict = Fresh | { readonly is: 'late' } | { readonly is: 'settled' };
-
-/** To be folded. `row`: whether the ledger has it already and only its state moves (a released quarantine). */
-export interface Fresh {
-  readonly is: 'fresh';
-  readonly key: string;
-  readonly conflict: boolean;
-  readonly row: 'new' | 'kept';
-}
-
 export interface Ledger {
-  /** One verdict for each candidate, in order. */
-  judge(tx: Tx, candidates: readonly Candidate[]): Promise<Verdict[]>;
-  /** Takes events out of a state by hand, by ledger key: fresh while they are still in it, settled when another was faster. */
-  reclaim(tx: Tx, keys: readonly string[], from: State): Promise<Verdict[]>;
-  /** Entries of fresh events, and the marks of their jobs. `entries` are new rows, `moved` known ones. */
-  write(
-    tx: Tx,
-    entries: readonly LedgerEntry[],
-    moved: readonly LedgerEntry[],
-    candidates: readonly Candidate[],
-    verdicts: readonly Verdict[],
-  ): Promise<void>;
-  /** Jobs that the queue has completed: their marks go with the next write. */
-  forget(jobs: Iterable<string>): void;
+  /** The ledger's part of one transaction. */
+  open(tx: Tx): LedgerTx;
 }
+
+export interface LedgerTx {
+  /** One verdict for each event, in order. */
+  judge<S extends Spoken>(told: readonly S[]): Promise<Judged<S>[]>;
+  /** Takes events out of a state by hand, by ledger key: fresh while they are still in it, settled when another was faster. */
+  reclaim<S extends Spoken>(told: readonly S[], from: State): Promise<Judged<S>[]>;
+  /** Rows of fresh events that have none. */
+  record(fresh: readonly Fresh[]): Promise<void>;
+  /** What became of the events, and the marks of their jobs. */
+  settle(settled: readonly Settled[]): Promise<void>;
+}
+
+/**
+ * Hex digits of the body hash that an event's row keeps (its segment has all): 128 bits tell two bodies of one id apart,
+ * and Neo4j stores so many within the property's own record.
+ */
+export const ROW_HASH_LENGTH = 32;
+const MAX_INT64 = 2n ** 63n - 1n;
 
 export function createLedger(statements: Statements, now: () => number): Ledger {
   const worker = randomBytes(6).toString('hex');
-  const completed = new Set<string>();
   let serial = 0;
   const segmentId = (atMs: number): string =>
     `${String(atMs).padStart(14, '0')}-${String(serial++ % 1_000_000).padStart(6, '0')}-${worker}`;
 
-  async function known(tx: Tx, keys: readonly string[]): Promise<Map<string, string>> {
-    if (keys.length === 0) return new Map();
-    const result = await tx.run<{ key: string; hash: string }>(statements.knownEvents, { keys });
-    return new Map(result.records.map((record) => [record.get('key'), record.get('hash')]));
-  }
-
-  async function settledJobs(tx: Tx, candidates: readonly Candidate[]): Promise<Map<string, ReadonlySet<number> | 'all'>> {
-    const result = await tx.run<{ id: string; done: bigint[] | null }>(statements.settledJobs, {
-      jobs: [...new Set(candidates.map((one) => one.job))],
-    });
-    return new Map(
-      result.records.map((record) => [record.get('id'), record.get('done') === null ? 'all' : new Set(record.get('done')?.map(Number))]),
-    );
-  }
-
-  async function writeJobs(tx: Tx, candidates: readonly Candidate[], verdicts: readonly Verdict[]): Promise<void> {
-    const jobs = new Map<string, { late: number; indexes: number[]; partly: boolean; of: number }>();
-    candidates.forEach((one, i) => {
-      let job = jobs.get(one.job);
-      if (job === undefined) jobs.set(one.job, (job = { late: 0, indexes: [], partly: false, of: one.of }));
-      const verdict = verdicts[i]?.is;
-      if (verdict === 'settled') job.partly = true;
-      else job.indexes.push(one.index);
-      if (verdict === 'late') job.late += 1;
-    });
-    const settledAt = BigInt(now());
-    const whole: unknown[][] = [];
-    const part: unknown[][] = [];
-    for (const [id, job] of jobs) {
-      if (job.indexes.length === 0) continue;
-      if (!job.partly && job.indexes.length === job.of) whole.push([id, BigInt(job.late), settledAt]);
-      else part.push([id, BigInt(job.late), settledAt, job.indexes.map(BigInt)]);
-    }
-    const forgotten = [...completed];
-    const written: Promise<unknown>[] = [];
-    if (whole.length > 0) written.push(tx.run(statements.settleJobs, { rows: whole }));
-    if (part.length > 0) written.push(tx.run(statements.settlePart, { rows: part }));
-    if (forgotten.length > 0) written.push(tx.run(statements.forgetJobs, { rows: forgotten, worker }));
-    await Promise.all(written);
-    // Should the commit fail, the marks stay until they are told of again or grow old.
-    for (const job of forgotten) completed.delete(job);
-  }
-
   return {
-    async judge(tx, candidates) {
-      const [jobs, hashes] = await Promise.all([settledJobs(tx, candidates), known(tx, [...new Set(candidates.map((one) => one.key))])]);
-      const isSettled = (one: Candidate): boolean => {
-        const job = jobs.get(one.job);
-        return job === 'all' || (job?.has(one.index) ?? false);
+    open(tx) {
+      const segments: { id: string; rows: readonly LedgerRow[] }[] = [];
+      let marks = true;
+      return {
+        async judge(told) {
+          const [jobs, hashes] = await Promise.all([
+            settledJobs(tx, statements, told),
+            knownHashes(tx, statements, new Set(told.map((one) => one.key))),
+          ]);
+          const rivals = await knownHashes(tx, statements, rivalKeys(told, hashes));
+          const places = new Set<string>();
+          return told.map((one) => {
+            const { job, index } = one.intake;
+            // A job that stalled may come twice into one batch: the second is the same event taken in once.
+            const place = `${job}\n${index}`;
+            if (places.has(place) || jobs.get(indexKey(job))?.has(index) === true) return { told: one, is: 'settled' };
+            places.add(place);
+            const hash = rowHash(one);
+            const first = hashes.get(one.key);
+            if (first === undefined) {
+              hashes.set(one.key, hash);
+              return { told: one, is: 'fresh', key: one.key, conflict: false, row: 'new' };
+            }
+            const key = conflictKey(one.key, hash);
+            if (first === hash || rivals.has(key)) return { told: one, is: 'late' };
+            rivals.set(key, hash);
+            return { told: one, is: 'fresh', key, conflict: true, row: 'new' };
+          });
+        },
+
+        async reclaim(told, from) {
+          marks = false;
+          const keys = told.map((one) => one.intake.ledgerKey ?? one.key);
+          const result = await tx.run<{ key: string; state: string | null; conflict: boolean }>(statements.lockEvents, { keys });
+          const rows = new Map(result.records.map((record) => [record.get('key'), record.toObject()]));
+          return told.map((one, i) => {
+            const row = rows.get(keys[i] ?? '');
+            if (row?.state !== from) return { told: one, is: 'settled' };
+            return { told: one, is: 'fresh', key: row.key, conflict: row.conflict, row: 'kept' };
+          });
+        },
+
+        async record(fresh) {
+          const atMs = now();
+          for (const rows of cutSegments(fresh.filter((one) => one.row === 'new').map(rowOf))) segments.push({ id: segmentId(atMs), rows });
+          if (segments.length === 0) return;
+          await Promise.all([
+            tx.run(statements.ledgerEvents, { segments: segments.map(({ id, rows }) => [id, rows.map(slimRow)]) }),
+            ...segments.map(({ id, rows }) => tx.run(statements.ledgerSegment, { segment: packSegment(id, atMs, rows) })),
+          ]);
+        },
+
+        async settle(settled) {
+          const fresh = settled.filter((one) => one.is === 'fresh');
+          const states = new Map(fresh.map(({ key, outcome }) => [key, outcome]));
+          const written: Promise<unknown>[] = [];
+          const write = (cypher: string, rows: readonly unknown[]): void =>
+            void (rows.length > 0 && written.push(tx.run(cypher, { rows })));
+          write(
+            statements.ledgerStates,
+            segments.map(({ id, rows }) => [id, packStates(rows.map((row) => states.get(row.key) as State))]),
+          );
+          write(
+            statements.ledgerExceptional,
+            fresh.flatMap((one) => exceptional(one)),
+          );
+          write(
+            statements.moveEvents,
+            fresh.flatMap((one) => moved(one)),
+          );
+          if (marks) {
+            const { whole, part } = jobMarks(settled, BigInt(now()));
+            write(statements.settleJobs, whole);
+            write(statements.settlePart, part);
+          }
+          await Promise.all(written);
+        },
       };
-      const rivals = await known(tx, rivalKeys(candidates, hashes));
-      const places = new Set<string>();
-      return candidates.map((one): Verdict => {
-        // A job that stalled may come twice into one batch: the second is the same event taken in once.
-        const place = `${one.job}\n${one.index}`;
-        if (isSettled(one) || places.has(place)) return { is: 'settled' };
-        places.add(place);
-        const first = hashes.get(one.key);
-        if (first === undefined) {
-          hashes.set(one.key, one.bodyHash);
-          return { is: 'fresh', key: one.key, conflict: false, row: 'new' };
-        }
-        if (first === one.bodyHash) return { is: 'late' };
-        const key = conflictKey(one.key, one.bodyHash);
-        if (rivals.has(key)) return { is: 'late' };
-        rivals.set(key, one.bodyHash);
-        return { is: 'fresh', key, conflict: true, row: 'new' };
-      });
-    },
-
-    async reclaim(tx, keys, from) {
-      const result = await tx.run<{ key: string; state: string | null; conflict: boolean }>(statements.lockEvents, { keys });
-      const rows = new Map(result.records.map((record) => [record.get('key'), record.toObject()]));
-      return keys.map((key): Verdict => {
-        const row = rows.get(key);
-        return row?.state === from ? { is: 'fresh', key, conflict: row.conflict, row: 'kept' } : { is: 'settled' };
-      });
-    },
-
-    async write(tx, entries, moved, candidates, verdicts) {
-      const at = now();
-      const written: Promise<unknown>[] = [];
-      for (const part of cutSegments(entries)) {
-        const segment: Segment = packSegment(segmentId(at), at, part);
-        written.push(
-          tx.run(statements.ledgerEvents, { segment: segment.id, rows: part.map(slimRow) }),
-          tx.run(statements.ledgerSegment, { segment }),
-        );
-      }
-      const exceptions = entries.flatMap((entry) => exceptional(entry));
-      if (exceptions.length > 0) written.push(tx.run(statements.ledgerExceptional, { rows: exceptions }));
-      if (moved.length > 0) {
-        const rows = moved.map((entry) => [entry.key, entry.state, entry.error?.code ?? null]);
-        written.push(tx.run(statements.moveEvents, { rows }));
-      } else written.push(writeJobs(tx, candidates, verdicts));
-      await Promise.all(written);
-    },
-
-    forget(jobs) {
-      for (const job of jobs) completed.add(job);
     },
   };
 }
 
-/** Conflict keys worth asking for: of candidates whose key is known, or taken within the batch, under another body. */
-function rivalKeys(candidates: readonly Candidate[], hashes: ReadonlyMap<string, string>): string[] {
+type Indexes = { has(index: number): boolean };
+const ALL: Indexes = { has: () => true };
+
+/** Which indexes of which jobs were committed before. */
+async function settledJobs(tx: Tx, statements: Statements, told: readonly Spoken[]): Promise<Map<string, Indexes>> {
+  const result = await tx.run<{ id: string; done: bigint[] | null }>(statements.settledJobs, {
+    jobs: [...new Set(told.map((one) => indexKey(one.intake.job)))],
+  });
+  return new Map(
+    result.records.map((record) => [record.get('id'), record.get('done') === null ? ALL : new Set(record.get('done')?.map(Number))]),
+  );
+}
+
+async function knownHashes(tx: Tx, statements: Statements, keys: ReadonlySet<string>): Promise<Map<string, string>> {
+  if (keys.size === 0) return new Map();
+  const result = await tx.run<{ key: string; hash: string }>(statements.knownEvents, { keys: [...keys] });
+  return new Map(result.records.map((record) => [record.get('key'), record.get('hash')]));
+}
+
+/** Conflict keys worth asking for: of events whose key is known, or taken within the batch, under another body. */
+function rivalKeys(told: readonly Spoken[], hashes: ReadonlyMap<string, string>): Set<string> {
   const first = new Map(hashes);
   const keys = new Set<string>();
-  for (const one of candidates) {
+  for (const one of told) {
     const hash = first.get(one.key);
-    if (hash === undefined) first.set(one.key, one.bodyHash);
-    else if (hash !== one.bodyHash) keys.add(conflictKey(one.key, one.bodyHash));
+    if (hash === undefined) first.set(one.key, rowHash(one));
+    else if (hash !== rowHash(one)) keys.add(conflictKey(one.key, rowHash(one)));
   }
-  return [...keys];
+  return keys;
 }
 
-function slimRow(entry: LedgerEntry, position: number): unknown[] {
-  return [entry.key, entry.event.bodyHash, entry.subject === undefined ? null : indexKey(entry.subject), position];
+/** A mark for each job that was not wholly known: `part` where the batch has only some of its events. */
+function jobMarks(judged: readonly Judged[], settledAt: bigint): { whole: unknown[][]; part: unknown[][] } {
+  const jobs = new Map<string, { late: number; indexes: number[]; partly: boolean; of: number }>();
+  for (const { told, is } of judged) {
+    const { job: id, index, of } = told.intake;
+    let job = jobs.get(id);
+    if (job === undefined) jobs.set(id, (job = { late: 0, indexes: [], partly: false, of }));
+    if (is === 'settled') job.partly = true;
+    else job.indexes.push(index);
+    if (is === 'late') job.late += 1;
+  }
+  const whole: unknown[][] = [];
+  const part: unknown[][] = [];
+  for (const [id, { late, indexes, partly, of }] of jobs) {
+    if (indexes.length === 0) continue;
+    const mark = [indexKey(id), late === 0 ? null : BigInt(late), settledAt];
+    if (!partly && indexes.length === of) whole.push(mark);
+    else part.push([...mark, indexes.map(BigInt)]);
+  }
+  return { whole, part };
 }
 
-function exceptional(entry: LedgerEntry): [string, Record<string, unknown>][] {
-  if (REGULAR.has(entry.state) && !entry.conflict) return [];
+function rowHash(told: Spoken): string {
+  return told.intake.event.bodyHash.slice(0, ROW_HASH_LENGTH);
+}
+
+function rowOf({ told, key, conflict }: Fresh): LedgerRow {
+  const { intake, resolved } = told;
+  return {
+    key,
+    event: intake.event,
+    conflict,
+    type: told.type,
+    occurrenceId: resolved?.occurrenceId,
+    occurredAt: resolved?.occurredAt,
+    subject: resolved?.subject,
+    entities: resolved?.entities ?? [],
+    mapping: told.mapping,
+    error: told.error,
+    attempts: (intake.attempts ?? 0) + 1,
+    latest: resolved?.latest,
+  };
+}
+
+function slimRow(row: LedgerRow, position: number): unknown[] {
+  return [row.key, row.event.bodyHash.slice(0, ROW_HASH_LENGTH), position];
+}
+
+/** What stands on a new row beside its identity, so that lists find it by index. */
+type SettledFresh = Extract<Settled, Fresh>;
+
+function exceptional(one: SettledFresh): [string, Record<string, unknown>][] {
+  if (one.row === 'kept' || (REGULAR.has(one.outcome) && !one.conflict)) return [];
   const out: Record<string, unknown> = {};
-  if (!REGULAR.has(entry.state)) out['state'] = entry.state satisfies State;
-  if (entry.conflict) out['conflict'] = true;
-  if (entry.error !== undefined) out['error'] = entry.error.code;
-  if (entry.state === 'quarantined' && entry.latest !== undefined) out['latest'] = entry.latest;
-  return [[entry.key, out]];
+  if (!REGULAR.has(one.outcome)) out['state'] = one.outcome;
+  if (one.conflict) out['conflict'] = true;
+  if (one.told.error !== undefined) out['error'] = one.told.error.code;
+  out['latest'] = dueAt(one);
+  return [[one.key, out]];
+}
+
+function moved(one: SettledFresh): unknown[][] {
+  return one.row === 'new' ? [] : [[one.key, one.outcome, one.told.error?.code ?? null, dueAt(one)]];
+}
+
+/** Epoch nanoseconds from which a quarantined event may be released; the year 2262 stands for all that is later. */
+function dueAt({ told, outcome }: SettledFresh): bigint | null {
+  const latest = told.resolved?.latest;
+  if (outcome !== 'quarantined' || latest === undefined) return null;
+  return latest > MAX_INT64 ? MAX_INT64 : latest;
 }

@@ -11,6 +11,8 @@ export interface Loaded extends State {
   readonly nodeElements: Map<string, string>;
   /** Nodes that our own lock created: deleted again unless the fold wants them. */
   readonly provisional: Set<string>;
+  /** Ids of nodes that no event has brought to life: provisional ones, and those that somebody else made. */
+  readonly absent: Set<string>;
   /** Element ids of visible edges. */
   readonly edgeElements: Map<string, string>;
   /** Ids of nodes and edges that have a hidden row. */
@@ -35,6 +37,7 @@ export function createLoaded(): Loaded {
     edges,
     nodeElements: new Map(),
     provisional: new Set(),
+    absent: new Set(),
     edgeElements: new Map(),
     hiddenNodes: new Set(),
     hiddenEdges: new Set(),

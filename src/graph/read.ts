@@ -3,8 +3,8 @@
  *   1  lock every node that may change, in sorted order; missing ones are made for the time being
  *   2  hidden rows of keys without a live node; visible edges by identity, slot, set and removed end
  *   3  hidden rows of edges, if there are any at all
- * Hidden rows are read in a later statement than the lock that protects them. A key without a live node also loads the
- * edges that wait for it.
+ * Hidden rows are read in a later statement than the lock that protects them. A key without a live node that a fact may
+ * bring to life also loads the edges that wait for it.
  */
 import type { Model, NodeShape, RelationshipShape } from '../model/model.ts';
 import { decodeEdge, decodeNode, decodeValues } from '../model/codec.ts';
@@ -40,26 +40,31 @@ export function createReader(model: Model, statements: Statements): Reader {
   async function lockNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
     await Promise.all(
       byLabel(refs).map(async ([shape, nodes]) => {
-        const result = await tx.run<{ i: number; element: string; properties: Stored }>(statements.nodes.get(shape.label)?.lock ?? '', {
-          keys: keyRows(nodes),
-        });
+        const result = await tx.run<{ i: number; element: string; properties: Stored | null }>(
+          statements.nodes.get(shape.label)?.lock ?? '',
+          { keys: keyRows(nodes) },
+        );
         for (const record of result.records) {
           const ref = nodes[record.get('i')] as NodeRef;
           const properties = record.get('properties');
-          // Deleted while this waited for its lock: such a node is returned without any property, and what is now remembered of it was not read.
-          if (shape.key.some(({ name }) => properties[name] === undefined))
-            throw new IngestError('GRAPH_CONFLICT', `${ref.id} vanished while its lock was waited for`);
-          const clock = properties['_clock'];
           loaded.nodeElements.set(ref.id, record.get('element'));
-          if (clock === MADE_BY_LOCK) loaded.provisional.add(ref.id);
-          const known = typeof clock === 'string' && clock !== MADE_BY_LOCK;
-          loaded.addNode(known ? decodeNode(model, ref, clock, valuesOf(shape.properties, properties)) : emptyNode(ref));
+          if (properties === null) loaded.provisional.add(ref.id);
+          // Deleted while this waited for its lock: such a node is returned without any property, and what is now remembered of it was not read.
+          else if (shape.key.some(({ name }) => properties[name] === undefined)) throw vanished(ref.id);
+          const clock = properties?.['_clock'];
+          if (properties !== null && typeof clock === 'string') {
+            loaded.addNode(decodeNode(model, ref, clock, valuesOf(shape.properties, properties)));
+          } else {
+            loaded.absent.add(ref.id);
+            loaded.addNode(emptyNode(ref));
+          }
         }
       }),
     );
   }
 
   async function touchNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
+    const strangers: NodeRef[] = [];
     await Promise.all(
       byLabel(refs).map(async ([shape, nodes]) => {
         const result = await tx.run<{ i: number; element: string; clock: string | null }>(statements.nodes.get(shape.label)?.touch ?? '', {
@@ -68,12 +73,18 @@ export function createReader(model: Model, statements: Statements): Reader {
         for (const record of result.records) {
           const ref = nodes[record.get('i')] as NodeRef;
           loaded.nodeElements.set(ref.id, record.get('element'));
-          const made = record.get('clock') === MADE_BY_LOCK;
-          if (made) loaded.provisional.add(ref.id);
-          loaded.addNode(made ? emptyNode(ref) : standingNode(ref));
+          const clock = record.get('clock');
+          if (clock === null) strangers.push(ref);
+          if (clock !== MADE_BY_LOCK) loaded.addNode(standingNode(ref));
+          else {
+            loaded.provisional.add(ref.id);
+            loaded.absent.add(ref.id);
+            loaded.addNode(emptyNode(ref));
+          }
         }
       }),
     );
+    await lockNodes(tx, loaded, strangers);
   }
 
   async function readHiddenNodes(tx: Tx, loaded: Loaded, refs: readonly NodeRef[]): Promise<void> {
@@ -174,7 +185,8 @@ export function createReader(model: Model, statements: Statements): Reader {
     }
     const ends = new Set<string>();
     for (const ref of needs.removed.values()) ends.add(indexKey(ref.id));
-    for (const id of loaded.provisional) if (parkEnds.has(loaded.nodes.get(id)?.ref.shape.label ?? '')) ends.add(indexKey(id));
+    for (const id of loaded.absent)
+      if (needs.asserted.has(id) && parkEnds.has(loaded.nodes.get(id)?.ref.shape.label ?? '')) ends.add(indexKey(id));
     const owners = new Set(ends);
     for (const { owner } of needs.sets.values()) owners.add(indexKey(owner.id));
     const asked: Promise<void>[] = [];
@@ -203,9 +215,7 @@ export function createReader(model: Model, statements: Statements): Reader {
       const loaded = createLoaded();
       await Promise.all([lockNodes(tx, loaded, needs.locked.values()), touchNodes(tx, loaded, needs.touched.values())]);
 
-      const absent = [...loaded.provisional]
-        .map((id) => (loaded.nodes.get(id) as { ref: NodeRef }).ref)
-        .filter((ref) => mayHide(ref.shape));
+      const absent = [...loaded.absent].map((id) => (loaded.nodes.get(id) as { ref: NodeRef }).ref).filter((ref) => mayHide(ref.shape));
       const [hidden] = await Promise.all([
         tx.run<{ hidden: bigint }>(statements.countHiddenEdges),
         readHiddenNodes(tx, loaded, absent),

@@ -12,10 +12,10 @@ export function rowStart(key: string): string {
   return `[${JSON.stringify(key)},`;
 }
 
-/** The entry whose row begins with `rowStart(key)` and goes on with `rest`; undefined when it does not end within. Without its body. */
-export function unpackRow(key: string, rest: string): LedgerEntry | undefined {
+/** The entry whose row begins with `rowStart(key)` and goes on with `rest`; undefined when it does not end within. `state` is its digit. Without its body. */
+export function unpackRow(key: string, rest: string, state: string): LedgerEntry | undefined {
   const length = lengthOfList(rest);
-  return length === undefined ? undefined : unpackSegment(`[${rowStart(key)}${rest.slice(0, length)}]`, '')[0];
+  return length === undefined ? undefined : unpackSegment(`[${rowStart(key)}${rest.slice(0, length)}]`, '', state)[0];
 }
 
 /** Up to the bracket that closes what was opened before the text. */

@@ -1,16 +1,15 @@
 /**
  * The text form of ledger entries. A batch's entries go into segments: `meta` is a JSON list of rows, `bodies` all bodies
- * one after the other (lengths in meta), beside a summary by which lists skip what cannot match.
+ * one after the other (lengths in meta), `states` a digit an entry, beside a summary by which lists skip what cannot match.
  */
 import type { ErrorCode } from '../errors.ts';
 import { STATES, type Event, type State } from '../event.ts';
 
-/** One row of the ledger, as it was when its transaction committed. */
-export interface LedgerEntry {
+/** An event as the ledger keeps it, before it is known what becomes of it. */
+export interface LedgerRow {
   /** `source:id`, or with the conflict suffix. */
   readonly key: string;
   readonly event: Event;
-  readonly state: State;
   readonly conflict: boolean;
   readonly type: string | undefined;
   readonly occurrenceId: string | undefined;
@@ -26,6 +25,11 @@ export interface LedgerEntry {
   readonly latest: bigint | undefined;
 }
 
+/** One entry of the ledger, as it was when its transaction committed. */
+export interface LedgerEntry extends LedgerRow {
+  readonly state: State;
+}
+
 export interface LedgerError {
   readonly code: ErrorCode;
   readonly message: string;
@@ -39,12 +43,18 @@ export interface Segment {
   readonly receivedTo: bigint;
   readonly sources: readonly string[];
   readonly types: readonly string[];
-  /** How many entries were written in each regular state. */
+  readonly meta: string;
+  readonly bodies: string;
+}
+
+/** What became of a segment's entries; known only after the fold. */
+export interface SegmentStates {
+  /** The state of each entry in order, as its index in `STATES`. */
+  readonly states: string;
+  /** How many entries are in each regular state. */
   readonly applied: bigint;
   readonly superseded: bigint;
   readonly ignored: bigint;
-  readonly meta: string;
-  readonly bodies: string;
 }
 
 /** Small enough that showing one event does not read megabytes, large enough that a batch is a handful of nodes. */
@@ -62,7 +72,6 @@ type MetaRow = [
   type: string | null,
   subject: string | null,
   entities: readonly string[],
-  state: number,
   occurredAt: string | null,
   receivedAtMs: number,
   bodyHash: string,
@@ -75,67 +84,72 @@ type MetaRow = [
   latest: string | null,
 ];
 
-export function packSegment(id: string, appliedAtMs: number, entries: readonly LedgerEntry[]): Segment {
-  const count = (state: State): bigint => BigInt(entries.filter((entry) => entry.state === state).length);
-  const received = entries.map((entry) => entry.event.receivedAtMs);
+export function packSegment(id: string, appliedAtMs: number, rows: readonly LedgerRow[]): Segment {
+  const received = rows.map((row) => row.event.receivedAtMs);
   return {
     id,
     appliedAt: BigInt(appliedAtMs),
     receivedFrom: BigInt(received.reduce((a, b) => Math.min(a, b))),
     receivedTo: BigInt(received.reduce((a, b) => Math.max(a, b))),
-    sources: [...new Set(entries.map((entry) => entry.event.source))],
-    types: [...new Set(entries.map((entry) => entry.type ?? ''))],
-    applied: count('applied'),
-    superseded: count('superseded'),
-    ignored: count('ignored'),
-    meta: JSON.stringify(entries.map(metaRow)),
-    bodies: entries.map((entry) => entry.event.body).join(''),
+    sources: [...new Set(rows.map((row) => row.event.source))],
+    types: [...new Set(rows.map((row) => row.type ?? ''))],
+    meta: JSON.stringify(rows.map(metaRow)),
+    bodies: rows.map((row) => row.event.body).join(''),
   };
 }
 
-/** Inverse of `packSegment`. */
-export function unpackSegment(meta: string, bodies: string): LedgerEntry[] {
+export function packStates(states: readonly State[]): SegmentStates {
+  const count = (state: State): bigint => BigInt(states.filter((one) => one === state).length);
+  return {
+    states: states.map((state) => STATES.indexOf(state)).join(''),
+    applied: count('applied'),
+    superseded: count('superseded'),
+    ignored: count('ignored'),
+  };
+}
+
+/** Inverse of `packSegment` and `packStates`. */
+export function unpackSegment(meta: string, bodies: string, states: string): LedgerEntry[] {
   let offset = 0;
-  return (JSON.parse(meta) as MetaRow[]).map((row) => {
-    const body = bodies.slice(offset, (offset += row[16]));
-    const state = STATES[row[7]] ?? 'failed';
+  return (JSON.parse(meta) as MetaRow[]).map((row, i) => {
+    const body = bodies.slice(offset, (offset += row[15]));
     return {
       key: row[0],
-      event: { source: row[1], id: row[2], body, bodyHash: row[10], headers: row[15], receivedAtMs: row[9] },
-      state,
-      conflict: row[11] === 1,
+      event: { source: row[1], id: row[2], body, bodyHash: row[9], headers: row[14], receivedAtMs: row[8] },
+      state: STATES[Number(states[i])] ?? 'failed',
+      conflict: row[10] === 1,
       type: row[4] ?? undefined,
       occurrenceId: row[3] ?? undefined,
-      occurredAt: row[8] === null ? undefined : BigInt(row[8]),
+      occurredAt: row[7] === null ? undefined : BigInt(row[7]),
       subject: row[5] ?? undefined,
       entities: row[6],
-      mapping: row[12],
-      error: row[13] ?? undefined,
-      attempts: row[14],
-      latest: row[17] === null ? undefined : BigInt(row[17]),
+      mapping: row[11],
+      error: row[12] ?? undefined,
+      attempts: row[13],
+      latest: row[16] === null ? undefined : BigInt(row[16]),
     };
   });
 }
 
 /** Cuts a batch into segments, in order. */
-export function cutSegments(entries: readonly LedgerEntry[]): LedgerEntry[][] {
-  const out: LedgerEntry[][] = [];
-  let current: LedgerEntry[] = [];
+export function cutSegments<R extends LedgerRow>(rows: readonly R[]): R[][] {
+  const out: R[][] = [];
+  let current: R[] = [];
   let chars = 0;
-  for (const entry of entries) {
-    if (current.length >= MAX_SEGMENT_EVENTS || (current.length > 0 && chars + entry.event.body.length > MAX_SEGMENT_CHARS)) {
+  for (const row of rows) {
+    if (current.length >= MAX_SEGMENT_EVENTS || (current.length > 0 && chars + row.event.body.length > MAX_SEGMENT_CHARS)) {
       out.push(current);
       current = [];
       chars = 0;
     }
-    current.push(entry);
-    chars += entry.event.body.length;
+    current.push(row);
+    chars += row.event.body.length;
   }
   if (current.length > 0) out.push(current);
   return out;
 }
 
-function metaRow(entry: LedgerEntry): MetaRow {
+function metaRow(entry: LedgerRow): MetaRow {
   const { event } = entry;
   return [
     entry.key,
@@ -145,7 +159,6 @@ function metaRow(entry: LedgerEntry): MetaRow {
     entry.type ?? null,
     entry.subject ?? null,
     entry.entities,
-    STATES.indexOf(entry.state),
     entry.occurredAt?.toString() ?? null,
     event.receivedAtMs,
     event.bodyHash,

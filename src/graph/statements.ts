@@ -28,7 +28,6 @@ export interface Statements {
   readonly nodes: ReadonlyMap<string, NodeStatements>;
   readonly edges: ReadonlyMap<string, EdgeStatements>;
   readonly settledJobs: string;
-  readonly oldJobs: string;
   readonly knownEvents: string;
   readonly hiddenNodes: string;
   readonly countHiddenEdges: string;
@@ -50,6 +49,7 @@ export interface Statements {
   readonly ledgerEvents: string;
   readonly ledgerExceptional: string;
   readonly ledgerSegment: string;
+  readonly ledgerStates: string;
   readonly settleJobs: string;
   readonly settlePart: string;
   readonly forgetJobs: string;
@@ -60,7 +60,6 @@ export function createStatements(model: Model): Statements {
     nodes: new Map([...model.nodes.values()].map((shape) => [shape.label, nodeStatements(shape)])),
     edges: new Map([...model.relationships.values()].map((shape) => [shape.type, edgeStatements(shape)])),
     settledJobs: statement('read/settled-jobs'),
-    oldJobs: statement('read/old-jobs'),
     knownEvents: statement('read/known-events'),
     hiddenNodes: statement('read/hidden-nodes'),
     countHiddenEdges: statement('read/count-hidden-edges'),
@@ -82,6 +81,7 @@ export function createStatements(model: Model): Statements {
     ledgerEvents: statement('write/ledger-events'),
     ledgerExceptional: statement('write/ledger-exceptional'),
     ledgerSegment: statement('write/ledger-segment'),
+    ledgerStates: statement('write/ledger-states'),
     settleJobs: statement('write/settle-jobs'),
     settlePart: statement('write/settle-part'),
     forgetJobs: statement('write/forget-jobs'),

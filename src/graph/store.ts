@@ -1,86 +1,56 @@
 /** The graph as `apply` sees it: one transaction that judges, locks and reads, and writes. */
-import type { State } from '../event.ts';
+import { IngestError } from '../errors.ts';
 import type { Changes } from '../model/fold.ts';
 import type { Model } from '../model/model.ts';
-import type { AtomicFact, Resolved } from '../model/resolve.ts';
-import { IngestError } from '../errors.ts';
-import type { Event } from '../event.ts';
+import type { AtomicFact } from '../model/resolve.ts';
 import type { Bolt } from './driver.ts';
-import { createLedger, type Candidate, type Fresh, type Verdict } from './ledger.ts';
+import { createLedger, type LedgerTx } from './ledger.ts';
 import type { Loaded } from './loaded.ts';
 import { planWrites, wakingEnds, type Plan } from './plan.ts';
 import { createReader } from './read.ts';
-import { unpackSegment, type LedgerEntry, type LedgerError } from './segment.ts';
+import { unpackSegment, type LedgerEntry } from './segment.ts';
 import { createStatements, type Statements } from './statements.ts';
 import { transact, type Tx } from './transact.ts';
 
-/** An event and the place in the queue that it came from: `of` says how many came with it. */
-export interface Taken {
-  readonly job: string;
-  readonly index: number;
-  readonly of: number;
-  readonly event: Event;
-  /** How often this has been tried before. */
-  readonly attempts?: number;
-  /** Its key in the ledger where that is known to differ from `source:id` (a conflict's suffix). */
-  readonly ledgerKey?: string;
-}
-
-/** What the store needs to know of a mapped event. */
-export interface Spoken {
-  readonly key: string;
-  readonly intake: Taken;
-  readonly mapping: string;
-  readonly type: string | undefined;
-  readonly resolved: Resolved | undefined;
-  readonly error: LedgerError | undefined;
-}
-
-export interface GraphTx {
-  /** Which events are new, in order. */
-  judge(told: readonly Spoken[]): Promise<Verdict[]>;
-  /** Known events that are still in this state, as fresh ones whose row is kept. */
-  reclaim(told: readonly Spoken[], from: State): Promise<Verdict[]>;
+/** In the order in which `apply` calls them. Calls that are made without awaiting in between travel in one round trip. */
+export interface GraphTx extends LedgerTx {
   /** Locks and reads all that these facts can touch. */
   lockAndRead(facts: readonly AtomicFact[]): Promise<Loaded>;
-  /** What changed, and the ledger's rows of the fresh events with their states. */
-  write(
-    state: Loaded,
-    changes: Changes,
-    told: readonly Spoken[],
-    verdicts: readonly Verdict[],
-    states: ReadonlyMap<Spoken, State>,
-  ): Promise<void>;
+  /** Locks the far ends of edges that will appear because an end of theirs did. */
+  lockWaking(state: Loaded, changes: Changes): Promise<void>;
+  /** What changed, and nothing else. */
+  write(state: Loaded, changes: Changes): Promise<void>;
 }
 
 export interface GraphStore {
   transaction<T>(work: (tx: GraphTx) => Promise<T>): Promise<T>;
-  /** Jobs that the queue has completed and will not deliver again. */
-  forget(jobs: Iterable<string>): void;
-  /** Marks of jobs that nobody completed within a month go with the next write. */
-  forgetOld(): Promise<void>;
+  /** Marks of jobs that were settled longer ago than any worker can still hold them. Keeps what they counted. */
+  forgetOldJobs(): Promise<void>;
   /** Quarantined entries whose times are all at or before this instant. */
   quarantined(until: bigint, limit: number): Promise<LedgerEntry[]>;
 }
+
+export type Stage = 'judge' | 'read' | 'fold' | 'write' | 'transaction';
 
 export interface StoreOptions {
   readonly now?: () => number;
   readonly deadlineMs?: number;
   readonly onRetry?: (error: IngestError, attempt: number) => void;
   /** Told how long each stage of a transaction took. */
-  readonly onStage?: (stage: 'judge' | 'read' | 'fold' | 'write' | 'transaction', durationMs: number) => void;
+  readonly onStage?: (stage: Stage, durationMs: number) => void;
 }
 
-/** Far longer than a stalled job waits for its next worker. */
-const OLD_JOB_MS = 30 * 86_400_000;
+/** As long as the duplicate marks in Redis: a worker that was cut off from both for longer counts its last jobs as late. */
+const OLD_JOB_MS = 7 * 86_400_000;
+const FORGET_AT_ONCE = 10_000;
 
 export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions = {}): GraphStore {
+  const { deadlineMs = 60_000, now = Date.now, onRetry, onStage } = options;
   const statements = createStatements(model);
   const reader = createReader(model, statements);
-  const ledger = createLedger(statements, options.now ?? Date.now);
-  const { deadlineMs = 60_000, onRetry, onStage } = options;
+  const ledger = createLedger(statements, now);
 
-  async function timed<T>(stage: 'judge' | 'read' | 'write' | 'transaction', work: () => Promise<T>): Promise<T> {
+  async function timed<T>(stage: Stage, work: () => Promise<T>): Promise<T> {
     const startedMs = performance.now();
     const result = await work();
     onStage?.(stage, performance.now() - startedMs);
@@ -88,60 +58,51 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
   }
 
   const open = (tx: Tx): GraphTx => {
+    const rows = ledger.open(tx);
     let readMs = 0;
     return {
-      judge: (told) => timed('judge', () => ledger.judge(tx, told.map(candidateOf))),
-      reclaim: (told, from) =>
-        ledger.reclaim(
-          tx,
-          told.map((one) => one.intake.ledgerKey ?? one.key),
-          from,
-        ),
+      ...rows,
+      judge: (told) => timed('judge', () => rows.judge(told)),
       async lockAndRead(facts) {
         const loaded = await timed('read', () => reader.read(tx, facts));
         readMs = performance.now();
         return loaded;
       },
-      async write(state, changes, told, verdicts, states) {
+      async lockWaking(state, changes) {
         onStage?.('fold', performance.now() - readMs);
         await reader.lock(tx, state, wakingEnds(state, changes));
-        const entries = { new: [] as LedgerEntry[], kept: [] as LedgerEntry[] };
-        told.forEach((one, i) => {
-          const verdict = verdicts[i];
-          const became = states.get(one);
-          if (verdict?.is === 'fresh' && became !== undefined) entries[verdict.row].push(entryOf(one, verdict, became));
-        });
-        await timed('write', () =>
-          Promise.all([
-            writePlan(tx, statements, planWrites(state, changes)),
-            ledger.write(tx, entries.new, entries.kept, told.map(candidateOf), verdicts),
-          ]),
-        );
       },
+      write: (state, changes) => timed('write', () => writePlan(tx, statements, planWrites(state, changes))),
     };
   };
 
   return {
     transaction: (work) =>
       timed('transaction', () => transact(bolt, (tx) => work(open(tx)), onRetry === undefined ? { deadlineMs } : { deadlineMs, onRetry })),
-    forget: (jobs) => ledger.forget(jobs),
-    async forgetOld() {
-      const before = BigInt((options.now ?? Date.now)() - OLD_JOB_MS);
-      ledger.forget(
-        await transact(
+    async forgetOldJobs() {
+      const before = BigInt(now() - OLD_JOB_MS);
+      for (let forgotten = FORGET_AT_ONCE; forgotten === FORGET_AT_ONCE;) {
+        const result = await transact(
           bolt,
-          async (tx) => (await tx.run<{ id: string }>(statements.oldJobs, { before })).records.map((record) => record.get('id')),
+          (tx) => tx.run<{ forgotten: bigint }>(statements.forgetJobs, { before, limit: BigInt(FORGET_AT_ONCE) }),
           { deadlineMs },
-        ),
-      );
+        );
+        forgotten = Number(result.records[0]?.get('forgotten') ?? 0n);
+      }
     },
     quarantined: (until, limit) => transact(bolt, (tx) => readQuarantined(tx, statements, until, limit), { deadlineMs }),
   };
 }
 
 async function readQuarantined(tx: Tx, statements: Statements, until: bigint, limit: number): Promise<LedgerEntry[]> {
-  const result = await tx.run<{ position: bigint; meta: string; bodies: string }>(statements.quarantined, { until, limit: BigInt(limit) });
-  return result.records.flatMap((record) => unpackSegment(record.get('meta'), record.get('bodies'))[Number(record.get('position'))] ?? []);
+  const result = await tx.run<{ positions: bigint[]; meta: string; bodies: string; states: string }>(statements.quarantined, {
+    until,
+    limit: BigInt(limit),
+  });
+  return result.records.flatMap((record) => {
+    const entries = unpackSegment(record.get('meta'), record.get('bodies'), record.get('states'));
+    return record.get('positions').flatMap((position) => entries[Number(position)] ?? []);
+  });
 }
 
 /** Every row must find what it is for: an entity that vanished meanwhile means a fresh transaction. */
@@ -168,26 +129,4 @@ async function writeRows(tx: Tx, cypher: string, rows: readonly unknown[], count
   const found = Number(result.records[0]?.get('n') ?? 0n);
   if (found !== rows.length)
     throw new IngestError('GRAPH_CONFLICT', `${rows.length - found} of ${rows.length} rows found nothing to write to`, { cypher });
-}
-
-function candidateOf(told: Spoken): Candidate {
-  return { key: told.key, bodyHash: told.intake.event.bodyHash, job: told.intake.job, index: told.intake.index, of: told.intake.of };
-}
-
-function entryOf(told: Spoken, verdict: Fresh, state: State): LedgerEntry {
-  return {
-    key: verdict.key,
-    event: told.intake.event,
-    state,
-    conflict: verdict.conflict,
-    type: told.type,
-    occurrenceId: told.resolved?.occurrenceId,
-    occurredAt: told.resolved?.occurredAt,
-    subject: told.resolved?.subject,
-    entities: told.resolved?.entities ?? [],
-    mapping: told.mapping,
-    error: told.error,
-    attempts: (told.intake.attempts ?? 0) + 1,
-    latest: told.resolved?.latest,
-  };
 }

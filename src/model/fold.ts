@@ -27,14 +27,14 @@ export interface Changes {
   /** Nodes and edges that the facts touched, as they are afterwards. Not all of them differ from before. */
   readonly nodes: ReadonlyMap<string, NodeState>;
   readonly edges: ReadonlyMap<string, EdgeState>;
-  /** For each fact, in order: whether it raised anything. */
-  readonly raised: readonly boolean[];
+  /** The facts that raised anything. */
+  readonly raised: ReadonlySet<AtomicFact>;
 }
 
 /** Pure: neither `state` nor `facts` is changed. `state` must know all that the facts can touch (graph/read.ts says what). */
 export function fold(state: State, facts: readonly AtomicFact[]): Changes {
   const draft = createDraft(state);
-  const raised = facts.map((fact) => raise(draft, fact));
+  const raised = new Set(facts.filter((fact) => raise(draft, fact)));
   return { nodes: draft.nodes, edges: draft.edges, raised };
 }
 

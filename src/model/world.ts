@@ -11,8 +11,8 @@ import { exists, isBlankEdge, isBlankNode, type EdgeState, type NodeState, type 
 import type { Value } from './values.ts';
 
 export interface World extends State {
-  /** Folds one batch in; returns for each fact whether it raised anything. */
-  apply(facts: readonly AtomicFact[]): readonly boolean[];
+  /** Folds one batch in. */
+  apply(facts: readonly AtomicFact[]): void;
   /** What a query would see, and which events are parked. */
   graph(): PublicGraph;
 }
@@ -52,7 +52,6 @@ export function createWorld(model: Model): World {
         else nodes.set(id, decodeNode(model, node.ref, encodeNode(node), present(node.properties)));
       }
       for (const [id, edge] of changes.edges) keepEdge(id, edge);
-      return changes.raised;
     },
     graph() {
       const out: PublicGraph = { nodes: new Map(), edges: new Map(), parked: new Set() };

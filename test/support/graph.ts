@@ -156,8 +156,8 @@ async function readLedger(run: TestGraph['run']): Promise<LedgerEntry[]> {
   const moved = new Map(
     (await run('MATCH (e:_Event) RETURN e.key AS key, e.state AS state')).map((row) => [String(row['key']), row['state']]),
   );
-  const segments = await run('MATCH (s:_Segment) RETURN s.meta AS meta, s.bodies AS bodies ORDER BY s.id');
-  const entries = segments.flatMap((row) => unpackSegment(String(row['meta']), String(row['bodies'])));
+  const segments = await run('MATCH (s:_Segment) RETURN s.meta AS meta, s.bodies AS bodies, s.states AS states ORDER BY s.id');
+  const entries = segments.flatMap((row) => unpackSegment(String(row['meta']), String(row['bodies']), String(row['states'])));
   expect(entries.map(({ key }) => key).sort(), 'each event has one row of its own and one in a segment').toEqual([...moved.keys()].sort());
   return entries.map((entry) => ({ ...entry, state: (moved.get(entry.key) as State | null) ?? entry.state }));
 }

@@ -20,15 +20,17 @@ function intake(n: number): Intake[] {
 /** Refuses every transaction that `refuse` names a code for, given how many events it holds. */
 function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): GraphStore & { readonly sizes: number[] } {
   const sizes: number[] = [];
-  const tx: Omit<GraphTx, 'judge'> = {
+  const nothing = (): Promise<void> => Promise.resolve();
+  const tx: Omit<GraphTx, 'judge' | 'lockAndRead'> = {
     reclaim: () => Promise.resolve([]),
-    lockAndRead: () => Promise.reject(new Error('nothing to read')),
-    write: () => Promise.resolve(),
+    record: nothing,
+    lockWaking: nothing,
+    write: nothing,
+    settle: nothing,
   };
   return {
     sizes,
-    forget: () => {},
-    forgetOld: () => Promise.resolve(),
+    forgetOldJobs: nothing,
     quarantined: () => Promise.resolve([]),
     transaction: (work) =>
       work({
@@ -36,9 +38,8 @@ function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): Gr
         judge(told) {
           sizes.push(told.length);
           const code = refuse(told.map((one) => one.key));
-          return code === undefined
-            ? Promise.resolve(told.map(() => ({ is: 'late' as const })))
-            : Promise.reject(new IngestError(code, 'no'));
+          if (code !== undefined) return Promise.reject(new IngestError(code, 'no'));
+          return Promise.resolve(told.map((one) => ({ told: one, is: 'late' as const })));
         },
         lockAndRead: () =>
           Promise.resolve({ nodes: new Map(), edges: new Map(), edgesOf: () => [] } as unknown as Awaited<
@@ -54,10 +55,28 @@ test('a batch that takes too long is halved until it fits, and nothing fails for
   expect(slow.sizes).toEqual([8, 4, 2, 2, 4, 2, 2]);
 });
 
-test('a single event that takes too long goes up as an outage', async () => {
+test('a single event that takes too long goes up as an outage, and those behind it are tried as they are', async () => {
   const hung = graph(() => 'GRAPH_TIMEOUT');
   await expect(apply(intake(4), hung, options)).rejects.toMatchObject({ code: 'GRAPH_TIMEOUT', retry: 'retry' });
-  expect(hung.sizes).toEqual([4, 2, 1]);
+  expect(hung.sizes).toEqual([4, 2, 1, 1, 2]);
+});
+
+test('one event that is too slow even alone holds up none behind it', async () => {
+  const done = new Set<string>();
+  const slow = graph((events) => {
+    if (events.includes('gone:e1')) return 'GRAPH_TIMEOUT';
+    for (const event of events) done.add(event);
+    return undefined;
+  });
+  await expect(apply(intake(8), slow, options)).rejects.toMatchObject({ code: 'GRAPH_TIMEOUT' });
+  expect([...done].sort()).toEqual(['gone:e0', 'gone:e2', 'gone:e3', 'gone:e4', 'gone:e5', 'gone:e6', 'gone:e7']);
+});
+
+test('an event that stands alone is heard once more before it is kept as failed', async () => {
+  let refusals = 0;
+  const moody = graph((events) => (events.includes('gone:e2') && refusals++ < 3 ? 'WRITE_REFUSED' : undefined));
+  expect(await apply(intake(4), moody, options)).toEqual(Array.from({ length: 4 }, () => 'late'));
+  expect(moody.sizes).toEqual([4, 2, 2, 1, 1, 1]);
 });
 
 test('an outage is not cut into pieces', async () => {
@@ -68,7 +87,7 @@ test('an outage is not cut into pieces', async () => {
 
 test('one refused event in a thousand costs about 2·log2(n) transactions more', async () => {
   let refusals = 0;
-  const picky = graph((events) => (events.includes('gone:e617') && refusals++ < 11 ? 'WRITE_REFUSED' : undefined));
+  const picky = graph((events) => (events.includes('gone:e617') && refusals++ < 12 ? 'WRITE_REFUSED' : undefined));
   await apply(intake(1_000), picky, options);
-  expect(picky.sizes.length - 1).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(1_000)) + 2);
+  expect(picky.sizes.length - 1).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(1_000)) + 3);
 });

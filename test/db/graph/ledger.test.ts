@@ -131,18 +131,42 @@ describe('events that are taken in twice', () => {
     expect((await assertConserved(graph, 2)).late).toBe(0);
   });
 
-  test('stay counted when their job is forgotten', async () => {
+  test('by a worker that lost its network, whose job another finished meanwhile, are settled and not counted', async () => {
     await graph.tell([event], { job: 'j1-1' });
-    await graph.tell([event, event], { job: 'j2-2' });
-    graph.store.forget(['j1-1', 'j2-2', 'never-heard-of-1']);
-    await graph.tell([eventOf({ id: 'next', facts: [] })], { job: 'j3-1' });
-    expect(await graph.run('MATCH (j:_Job) RETURN j.id AS id')).toEqual([{ id: 'j3-1' }]);
-    expect((await assertConserved(graph, 4)).late).toBe(2);
-    // Twice more, so that the counter adds up and is not set.
-    await graph.tell([event], { job: 'j4-1' });
-    graph.store.forget(['j3-1', 'j4-1']);
-    await graph.tell([event], { job: 'j5-1' });
-    expect((await assertConserved(graph, 6)).late).toBe(4);
+    await graph.tell([event], { job: 'j2-1' });
+    await graph.store.forgetOldJobs();
+    expect(await graph.tell([event], { job: 'j2-1' })).toEqual(['settled']);
+    expect((await assertConserved(graph, 2)).late).toBe(1);
+  });
+
+  test('stay counted when the marks of their jobs are so old that they are forgotten', async () => {
+    let days = 0;
+    const store = createGraphStore(graph.bolt, commerce, { now: () => RECEIVED_MS + days * 86_400_000 });
+    const marks = async (): Promise<unknown[]> => (await graph.run('MATCH (j:_Job) RETURN j.id AS id ORDER BY id')).map(({ id }) => id);
+    await graph.tell([event], { job: 'j1-1', store });
+    await graph.tell([event, event], { job: 'j2-2', store });
+    days = 6;
+    await graph.tell([event], { job: 'j3-1', store });
+    await store.forgetOldJobs();
+    expect(await marks()).toEqual(['j1-1', 'j2-2', 'j3-1']);
+    days = 8;
+    // Two workers at once: no mark is counted twice.
+    await Promise.all([
+      store.forgetOldJobs(),
+      createGraphStore(graph.bolt, commerce, { now: () => RECEIVED_MS + 8 * 86_400_000 }).forgetOldJobs(),
+    ]);
+    expect(await marks()).toEqual(['j3-1']);
+    expect((await assertConserved(graph, 4)).late).toBe(3);
+    days = 14;
+    await store.forgetOldJobs();
+    expect(await marks()).toEqual([]);
+    expect((await assertConserved(graph, 4)).late).toBe(3);
+  });
+
+  test('in a job whose id is longer than an index takes are known all the same', async () => {
+    const job = `${'j'.repeat(9_000)}-1`;
+    expect(await graph.tell([event], { job })).toEqual(['applied']);
+    expect(await graph.tell([event], { job })).toEqual(['settled']);
   });
 });
 
@@ -267,6 +291,11 @@ describe('a quarantined event', () => {
     expect((await graph.graph()).nodes.size).toBe(60);
     expect(await graph.tell(events)).toEqual(events.map(() => 'late'));
     expect((await assertConserved(graph, 120)).late).toBe(60);
+  });
+
+  test('may be of a year that no 64-bit count of nanoseconds reaches', async () => {
+    expect(await graph.tell([eventOf({ id: 'far', at: '9999-12-31T23:59:59Z', facts: [order({ name: '#1' })] })])).toEqual(['quarantined']);
+    expect(await statesOf()).toEqual({ 'shop:far': 'quarantined' });
   });
 
   test('that loses when its time has come is superseded', async () => {

@@ -43,7 +43,7 @@ describe('an event that the database refuses', () => {
       const outcomes = await graph.tell(batch, { store });
 
       expect(outcomes).toEqual(Array.from({ length: SIZE }, (_, i) => (i === place ? 'failed' : 'applied')));
-      expect(transactions() - 1).toBeLessThanOrEqual(2 * Math.log2(SIZE) + 2);
+      expect(transactions() - 1).toBeLessThanOrEqual(2 * Math.log2(SIZE) + 3);
       const failed = (await graph.ledger()).filter(({ state }) => state === 'failed');
       expect(failed).toHaveLength(1);
       expect(failed[0]).toMatchObject({ key: `shop:o${place}`, event: batch[place], error: { code: 'WRITE_REFUSED' } });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { decodeCursor, encodeCursor, isBefore, NEWEST } from '../../../src/graph/event-filter.ts';
-import { packSegment, unpackSegment, type LedgerEntry } from '../../../src/graph/segment.ts';
+import { packSegment, packStates, unpackSegment, type LedgerEntry } from '../../../src/graph/segment.ts';
 import { rowStart, unpackRow } from '../../../src/graph/segment-row.ts';
 
 const place = { segment: '01795255200000-000001-0123456789ab', position: 17 };
@@ -47,11 +47,12 @@ const nasty: LedgerEntry = {
 test('one row is cut out of a segment whatever brackets and quotes its texts hold', () => {
   const entries = [nasty, { ...nasty, key: 'shop:c' }, { ...nasty, key: 'shop:d' }];
   const { meta } = packSegment('s', 1, entries);
-  const whole = unpackSegment(meta, '');
+  const { states } = packStates(entries.map((entry) => entry.state));
+  const whole = unpackSegment(meta, '', states);
   entries.forEach((entry, i) => {
     const parts = meta.split(rowStart(entry.key));
     expect(parts).toHaveLength(2);
-    expect(unpackRow(entry.key, parts[1] ?? '')).toEqual(whole[i]);
-    expect(unpackRow(entry.key, (parts[1] ?? '').slice(0, 60))).toBeUndefined();
+    expect(unpackRow(entry.key, parts[1] ?? '', states[i] ?? '')).toEqual(whole[i]);
+    expect(unpackRow(entry.key, (parts[1] ?? '').slice(0, 60), states[i] ?? '')).toBeUndefined();
   });
 });
