@@ -15,5 +15,6 @@ export { github, type GithubEvent, type GithubOptions } from './sources/github.t
 export { idAt, integerAt, listAt, objectAt, readObject, required, textAt, timeAt, told, type Read } from './sources/read.ts';
 export { shopify } from './sources/shopify.ts';
 export type { Identity, Ignored, Source, SourceBuilder } from './sources/source.ts';
+export { square, type SquareOptions } from './sources/square.ts';
 export { standard } from './sources/standard.ts';
 export { stripe, type StripeOptions } from './sources/stripe.ts';

@@ -20,6 +20,7 @@ const SECRET_HEADERS = [
   'x-shopify-hmac-sha256',
   'x-hub-signature-256',
   'x-wc-webhook-signature',
+  'x-square-hmacsha256-signature',
 ];
 
 const PATHS = [

@@ -1,4 +1,7 @@
-/** The packs that come with Eventgraft. Without a config file each serves under its own name as soon as its secret is set. */
+/**
+ * The packs that need nothing but a secret. Without a config file each serves under its own name as soon as that is set;
+ * `square` must be told its URL, and so stands in config files only.
+ */
 import { facts } from './facts.ts';
 import { github } from './github.ts';
 import { shopify } from './shopify.ts';

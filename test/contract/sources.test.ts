@@ -13,6 +13,7 @@ import { facts } from '../../src/sources/facts.ts';
 import { github } from '../../src/sources/github.ts';
 import { shopify } from '../../src/sources/shopify.ts';
 import type { SourceBuilder } from '../../src/sources/source.ts';
+import { square } from '../../src/sources/square.ts';
 import { standard } from '../../src/sources/standard.ts';
 import { stripe } from '../../src/sources/stripe.ts';
 import {
@@ -28,6 +29,8 @@ import {
   secret,
   shopifyDelivery,
   sourceOf,
+  SQUARE_URL,
+  squareDelivery,
   standardDelivery,
   stripeDelivery,
   withHeader,
@@ -140,6 +143,12 @@ const ROWS: Readonly<Record<string, Row>> = {
     restamp: (delivery, text) =>
       withHeader(delivery, 'stripe-signature', (delivery.headers['stripe-signature'] ?? '').replace(/t=\d+/, `t=${text}`)),
     body: '{"id":"evt_1","object":"event","type":"customer.created"}',
+  },
+  square: {
+    builder: square({ notificationUrl: SQUARE_URL }),
+    sign: (s) => squareDelivery(s),
+    signature: 'x-square-hmacsha256-signature',
+    body: '{"type":"payment.created","event_id":"e-1"}',
   },
 };
 

@@ -128,6 +128,14 @@ export function stripeDelivery({ body, atSeconds = NOW_MS / 1000, secretText = S
   };
 }
 
+export const SQUARE_URL = 'https://shop.example/webhooks/square';
+
+export function squareDelivery({ body, secretText = SECRET_TEXT, source = 'acme' }: Sign, url = SQUARE_URL): Delivery {
+  const bytes = Buffer.from(body);
+  const signature = createHmac('sha256', secret(secretText).key).update(url).update(bytes).digest('base64');
+  return { source, body: bytes, headers: { 'x-square-hmacsha256-signature': signature }, receivedAtMs: NOW_MS };
+}
+
 /** The delivery with a header set, or taken away. */
 export function withHeader(delivery: Delivery, name: string, value: string | undefined): Delivery {
   const { [name]: _gone, ...rest } = delivery.headers;

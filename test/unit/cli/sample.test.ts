@@ -9,6 +9,7 @@ import { resolve } from '../../../src/model/resolve.ts';
 import { createWorld } from '../../../src/model/world.ts';
 import { PACKS } from '../../../src/sources/packs.ts';
 import { isIgnored } from '../../../src/sources/source.ts';
+import { square } from '../../../src/sources/square.ts';
 import { NOW_MS, secret, SECRET_TEXT } from '../../support/deliveries.ts';
 
 const URL = 'https://shop.example/webhooks/acme';
@@ -48,6 +49,15 @@ test.each(PACK_NAMES)('every sample of %s is signed, named and mapped into a con
   expect([...labels(graph.nodes)]).toEqual(expect.arrayContaining(['Customer', 'Email', 'Order', 'Product', 'Refund']));
   expect(graph.parked).toEqual(new Set());
   expect([...graph.edges.keys()].filter((id) => id.includes('CONTAINS')).length).toBeGreaterThan(30);
+});
+
+test('samples of square are signed for the URL that they are posted to, and tell of all but products', () => {
+  const { ids, ignored, graph } = play('square', 'a', 300, square({ notificationUrl: URL }));
+  expect(ids.size).toBe(300);
+  expect(new Set(ignored)).toEqual(new Set(['catalog.version.updated']));
+  expect(labels(graph.nodes)).toEqual(new Set(['Customer', 'Email', 'Fulfillment', 'Order', 'Payment', 'Refund']));
+  expect(graph.parked).toEqual(new Set());
+  expect([...graph.edges.keys()].filter((id) => id.includes('PLACED')).length).toBeGreaterThan(30);
 });
 
 test('samples of github are signed and named, and mean nothing by themselves', () => {
