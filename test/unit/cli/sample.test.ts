@@ -16,8 +16,8 @@ const URL = 'https://shop.example/webhooks/acme';
 const PACK_NAMES: readonly PackName[] = ['facts', 'standard', 'shopify', 'stripe'];
 
 /** What `receive` and `apply` would make of the samples, without either store. */
-function play(pack: PackName, seed: string, count: number) {
-  const source = PACKS[pack]?.({ name: 'acme', model: commerce, secrets: [secret(SECRET_TEXT)] });
+function play(pack: PackName, seed: string, count: number, builder = PACKS[pack]) {
+  const source = builder?.({ name: 'acme', model: commerce, secrets: [secret(SECRET_TEXT)] });
   if (source === undefined) throw new Error(`no pack ${pack}`);
   const world = createWorld(commerce);
   const ids = new Set<string>();
