@@ -29,6 +29,20 @@ export interface Event {
 export const STATES = ['applied', 'superseded', 'ignored', 'quarantined', 'failed', 'acknowledged', 'erased'] as const;
 export type State = (typeof STATES)[number];
 
+/** The account of all events: accepted = sum of states + queued + duplicateLate. What `GET /admin/stats` answers. */
+export interface Stats {
+  /** Events taken in, ever. */
+  readonly accepted: number;
+  /** Deliveries answered `duplicate`, ever. */
+  readonly duplicate: number;
+  /** Taken in, but in the ledger already. */
+  readonly duplicateLate: number;
+  readonly queued: number;
+  /** A view: these are applied, and an edge of theirs waits. */
+  readonly parked: number;
+  readonly states: Readonly<Record<State, number>>;
+}
+
 const NEEDS_ESCAPE = /[%~]/g;
 
 /** The public name of an event: `source:id`, with `%` and `~` of the id percent-encoded (`~` marks a conflict's suffix). */

@@ -1,5 +1,5 @@
 /** The graph against the files, and the ledger against itself. Pure. */
-import { STATES, type State } from '../event.ts';
+import { STATES, type Stats } from '../event.ts';
 import type { Golden } from './grocery.ts';
 import type { Books, Totals } from './totals.ts';
 
@@ -12,16 +12,6 @@ export interface Check {
   /** Counted by the publisher of the extract; null where it did not. */
   readonly golden: number | string | null;
   readonly equal: boolean;
-}
-
-/** What `GET /admin/stats` answers. */
-export interface Stats {
-  readonly accepted: number;
-  readonly duplicate: number;
-  readonly duplicateLate: number;
-  readonly queued: number;
-  readonly parked: number;
-  readonly states: Readonly<Record<State, number>>;
 }
 
 /** accepted = sum of states + queued + duplicateLate */

@@ -1,9 +1,8 @@
 /** The storm over real HTTP: everything is sent, the worker is killed midway, and all is waited for. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { STATES } from '../event.ts';
+import { STATES, type Stats } from '../event.ts';
 import { parseSecret } from '../secret.ts';
-import type { Stats } from './check.ts';
 import type { Message } from './events.ts';
 import { createSender } from './sender.ts';
 import type { Services } from './services.ts';

@@ -5,6 +5,7 @@
 import express, { type Express, type RequestHandler } from 'express';
 
 import { IngestError } from '../errors.ts';
+import type { Stats } from '../event.ts';
 import type { EventReader } from '../graph/events.ts';
 import type { FactsOf } from '../graph/event-view.ts';
 import type { Metrics } from '../metrics.ts';
@@ -14,7 +15,6 @@ import { handleErrors } from './errors.ts';
 import { getEvent, listEvents } from './events.ts';
 import type { Health } from './health.ts';
 import { openApi } from './openapi.ts';
-import type { Stats } from './schemas.ts';
 
 export interface AppOptions {
   /** Undefined without a graph: its paths answer 503. */

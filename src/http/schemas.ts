@@ -1,7 +1,7 @@
 /** What the API answers, as zod: checked against the types of what is answered, and the one source of openapi.json's schemas. */
 import { z } from 'zod';
 
-import { STATES } from '../event.ts';
+import { STATES, type Stats } from '../event.ts';
 import type { EventDetail, PublicEvent } from '../graph/event-view.ts';
 
 const instant = z.string().meta({ format: 'date-time', description: 'RFC 3339 in UTC' });
@@ -59,8 +59,7 @@ export const statsSchema = z
     parked: count.meta({ description: 'a view: these are applied, and an edge of theirs waits' }),
     states: z.record(z.enum(STATES), count),
   })
-  .meta({ id: 'Stats' });
-export type Stats = z.infer<typeof statsSchema>;
+  .meta({ id: 'Stats' }) satisfies z.ZodType<Stats>;
 
 export const receiptSchema = z
   .object({ id: z.string().meta({ description: "the event's key" }), status: z.enum(['accepted', 'duplicate']) })

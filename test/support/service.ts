@@ -4,6 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 
+import type { Stats } from '../../src/event.ts';
 import type { Neo4jAccess } from '../../src/runtime/runtime.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -116,27 +117,10 @@ export function createSender(secret: string, urlOf: () => string, connections = 
   return { post, deliver, close: () => agent.destroy() };
 }
 
-export interface Stats {
-  readonly accepted: number;
-  readonly duplicate: number;
-  readonly duplicateLate: number;
-  readonly queued: number;
-  readonly parked: number;
-  readonly states: Readonly<Record<string, number>>;
-}
-
 export async function statsOf(url: string): Promise<Stats> {
   const response = await fetch(`${url}/admin/stats`, { headers: { 'x-admin-token': ADMIN_TOKEN } });
   if (response.status !== 200) throw new Error(`stats: ${response.status} ${await response.text()}`);
   return (await response.json()) as Stats;
-}
-
-/** Accepted = sum of states + queued + duplicateLate. Empty when it holds. */
-export function conservation(stats: Stats): string {
-  const sum = Object.values(stats.states).reduce((a, b) => a + b, 0);
-  return stats.accepted === sum + stats.queued + stats.duplicateLate
-    ? ''
-    : `accepted ${stats.accepted} is not ${sum} + queued ${stats.queued} + duplicateLate ${stats.duplicateLate}`;
 }
 
 /** Waits until nothing is queued; throws after the timeout with the last numbers. */
