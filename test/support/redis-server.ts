@@ -5,9 +5,12 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 
+import { connectRedis, waitUntilReady } from '../../src/queue/redis.ts';
 import { createRedis } from '../../src/runtime/redis.ts';
 import { runServer } from '../../src/runtime/server.ts';
+import { freshPrefix } from './runtime.ts';
 
 export interface RedisServer {
   readonly url: string;
@@ -39,6 +42,41 @@ export async function startRedis(): Promise<RedisServer> {
     freeze: () => void process.kill(pid, 'SIGSTOP'),
     thaw: () => void process.kill(pid, 'SIGCONT'),
     close: () => server.kill(),
+  };
+}
+
+export interface OwnRedis {
+  readonly server: RedisServer;
+  /** A connection of the role `inbox`, and a prefix: new for each test. */
+  readonly redis: Redis;
+  readonly prefix: string;
+}
+
+/** Called at the top of a file, before its own hooks: the server lives as long as the file. Nothing is there outside hooks and tests. */
+export function useRedis(): OwnRedis {
+  let server: RedisServer;
+  let redis: Redis;
+  let prefix: string;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  beforeEach(async () => {
+    prefix = freshPrefix();
+    redis = connectRedis(server.url, { role: 'inbox' });
+    await waitUntilReady(redis);
+  });
+  afterEach(() => redis.disconnect());
+  afterAll(() => server.close());
+  return {
+    get server() {
+      return server;
+    },
+    get redis() {
+      return redis;
+    },
+    get prefix() {
+      return prefix;
+    },
   };
 }
 

@@ -2,25 +2,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Queue } from 'bullmq';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createConsumer, type Consumer, type ConsumerOptions, type Gathered } from '../../../src/queue/consumer.ts';
 import { createInbox, type Inbox } from '../../../src/queue/inbox.ts';
 import { isUnreadable } from '../../../src/queue/job.ts';
 import { connectRedis, waitUntilReady, type Redis } from '../../../src/queue/redis.ts';
 import { jobEvent, jobEvents } from '../../support/events.ts';
-import { startRedis, type RedisServer } from '../../support/redis-server.ts';
-import { freshPrefix } from '../../support/runtime.ts';
+import { useRedis } from '../../support/redis-server.ts';
 
-let server: RedisServer;
-let redis: Redis;
-let prefix: string;
+const own = useRedis();
 let inbox: Inbox;
 const running: { consumer: Consumer; connection: Redis }[] = [];
 
 const start = (handle: ConsumerOptions['handle'], options: Partial<ConsumerOptions> = {}): Consumer => {
-  const connection = connectRedis(server.url, { role: 'worker' });
-  const consumer = createConsumer({ redis: connection, prefix, handle, ...options });
+  const connection = connectRedis(own.server.url, { role: 'worker' });
+  const consumer = createConsumer({ redis: connection, prefix: own.prefix, handle, ...options });
   running.push({ consumer, connection });
   consumer.run();
   return consumer;
@@ -32,17 +29,10 @@ const until = async (holds: () => boolean | Promise<boolean>, withinMs = 15_000)
     if (Date.now() > end) throw new Error(`not within ${withinMs} ms: ${holds.toString()}`);
 };
 const empty = async (): Promise<boolean> => (await inbox.counts()).queued === 0;
-const failed = (): Promise<number> => redis.zcard(`${prefix}:inbox:failed`);
+const failed = (): Promise<number> => own.redis.zcard(`${own.prefix}:inbox:failed`);
 
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.close());
-beforeEach(async () => {
-  prefix = freshPrefix();
-  redis = connectRedis(server.url, { role: 'inbox' });
-  await waitUntilReady(redis);
-  inbox = createInbox({ redis, prefix });
+beforeEach(() => {
+  inbox = createInbox(own);
 });
 afterEach(async () => {
   for (const { consumer, connection } of running.splice(0)) {
@@ -50,7 +40,6 @@ afterEach(async () => {
     connection.disconnect();
   }
   await inbox.close();
-  redis.disconnect();
 });
 
 describe('handing over', () => {
@@ -64,8 +53,8 @@ describe('handing over', () => {
         .map((event) => event.id)
         .toSorted(),
     );
-    expect(await redis.keys(`${prefix}:inbox:j*`)).toEqual([]);
-    expect(await redis.exists(`${prefix}:inbox:completed`)).toBe(0);
+    expect(await own.redis.keys(`${own.prefix}:inbox:j*`)).toEqual([]);
+    expect(await own.redis.exists(`${own.prefix}:inbox:completed`)).toBe(0);
   });
 
   it('handles a lone job at once', async () => {
@@ -118,7 +107,7 @@ describe('handing over', () => {
     let release = (): void => {};
     start(() => new Promise((done) => (release = done)));
     await inbox.add(jobEvent(1));
-    await until(async () => (await redis.llen(`${prefix}:inbox:active`)) === 1);
+    await until(async () => (await own.redis.llen(`${own.prefix}:inbox:active`)) === 1);
     await sleep(100);
     expect((await inbox.counts()).queued).toBe(1);
     release();
@@ -145,7 +134,7 @@ describe('when handling fails', () => {
     await sleep(200);
     await broken.close();
     expect((await inbox.counts()).queued).toBe(10);
-    expect(await redis.llen(`${prefix}:inbox:active`)).toBe(0);
+    expect(await own.redis.llen(`${own.prefix}:inbox:active`)).toBe(0);
     const seen: string[] = [];
     start(async (jobs) => void seen.push(...ids(jobs)));
     await until(empty);
@@ -159,13 +148,13 @@ describe('when a worker dies', () => {
     await inbox.addAll(jobEvents(0, 30));
     // A connection cut for good is what the others see of a SIGKILL: locks that nobody renews.
     for (let death = 0; death < 3; death++) {
-      const connection = connectRedis(server.url, { role: 'worker' });
+      const connection = connectRedis(own.server.url, { role: 'worker' });
       let reached = 0;
       const handle = (jobs: readonly Gathered[]) => {
         reached = jobs.length;
         return new Promise<void>(() => {});
       };
-      const victim = createConsumer({ redis: connection, prefix, handle, lockMs: 600 });
+      const victim = createConsumer({ redis: connection, prefix: own.prefix, handle, lockMs: 600 });
       victim.run();
       await until(() => reached > 0);
       connection.disconnect();
@@ -193,10 +182,10 @@ describe('when Redis goes away', () => {
     );
     await inbox.addAll(jobEvents(0, 1_000));
     await sleep(50);
-    await server.kill();
+    await own.server.kill();
     await sleep(300);
-    await server.restart();
-    await waitUntilReady(redis);
+    await own.server.restart();
+    await waitUntilReady(own.redis);
     await inbox.add(jobEvent(5_000));
     await until(empty, 30_000);
     expect(seen.size).toBe(1_001);
@@ -221,12 +210,12 @@ describe('pausing', () => {
 
 describe('rows that are no events', () => {
   it('come out with their text, whatever somebody put into the queue', async () => {
-    const queue = new Queue('inbox', { connection: redis, prefix });
+    const queue = new Queue('inbox', { connection: own.redis, prefix: own.prefix });
     await queue.add('events', { v: 7, what: 'later' });
     await queue.add('events', 'text');
     const broken = await queue.add('events', {});
     const seen: string[] = [];
-    await redis.hset(`${prefix}:inbox:${broken.id}`, 'data', '{not json');
+    await own.redis.hset(`${own.prefix}:inbox:${broken.id}`, 'data', '{not json');
     start(async (jobs) => void seen.push(...ids(jobs)));
     await until(empty);
     await sleep(50);

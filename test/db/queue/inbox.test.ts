@@ -1,44 +1,31 @@
 /** The way into the queue, on a Redis of its own that is killed, frozen and made to refuse. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
 import { createInbox, type Inbox, type InboxOptions } from '../../../src/queue/inbox.ts';
 import { countOf } from '../../../src/queue/job.ts';
-import { checkDurability, connectRedis, readEpoch, renewEpoch, waitUntilReady, type Redis } from '../../../src/queue/redis.ts';
+import { checkDurability, connectRedis, readEpoch, renewEpoch, waitUntilReady } from '../../../src/queue/redis.ts';
 import { jobEvent, jobEvents } from '../../support/events.ts';
-import { startRedis, type RedisServer } from '../../support/redis-server.ts';
-import { freshPrefix } from '../../support/runtime.ts';
+import { useRedis } from '../../support/redis-server.ts';
 
-let server: RedisServer;
-let redis: Redis;
-let prefix: string;
+const own = useRedis();
 const inboxes: Inbox[] = [];
 
 const open = (options: Partial<InboxOptions> = {}): Inbox => {
-  const inbox = createInbox({ redis, prefix, ...options });
+  const inbox = createInbox({ ...own, ...options });
   inboxes.push(inbox);
   return inbox;
 };
-const jobIds = (): Promise<string[]> => redis.lrange(`${prefix}:inbox:wait`, 0, -1);
+const jobIds = (): Promise<string[]> => own.redis.lrange(`${own.prefix}:inbox:wait`, 0, -1);
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
     () => 'taken in',
     (error: { code: string }) => error.code,
   );
 
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.close());
-beforeEach(async () => {
-  prefix = freshPrefix();
-  redis = connectRedis(server.url, { role: 'inbox' });
-  await waitUntilReady(redis);
-});
 afterEach(async () => {
   await Promise.all(inboxes.splice(0).map((inbox) => inbox.close()));
-  redis.disconnect();
 });
 
 describe('taking in', () => {
@@ -76,38 +63,38 @@ describe('taking in', () => {
 
   it('keeps a mark for seven days', async () => {
     await open().add(jobEvent(1));
-    const [mark = ''] = await redis.keys(`${prefix}:m:*`);
-    expect(await redis.ttl(mark)).toBeGreaterThan(7 * 86_400 - 60);
-    expect(await redis.ttl(mark)).toBeLessThanOrEqual(7 * 86_400);
+    const [mark = ''] = await own.redis.keys(`${own.prefix}:m:*`);
+    expect(await own.redis.ttl(mark)).toBeGreaterThan(7 * 86_400 - 60);
+    expect(await own.redis.ttl(mark)).toBeLessThanOrEqual(7 * 86_400);
   });
 
   it('does not count marks of another epoch', async () => {
     const inbox = open();
     await inbox.add(jobEvent(1));
-    await renewEpoch(redis, prefix);
+    await renewEpoch(own.redis, own.prefix);
     expect(await inbox.add(jobEvent(1))).toBe('accepted');
     expect(await inbox.add(jobEvent(1))).toBe('duplicate');
   });
 
   it('has an epoch again after Redis lost everything', async () => {
     const inbox = open();
-    const before = await readEpoch(redis, prefix);
-    expect(await readEpoch(redis, prefix)).toBe(before);
+    const before = await readEpoch(own.redis, own.prefix);
+    expect(await readEpoch(own.redis, own.prefix)).toBe(before);
     await inbox.add(jobEvent(1));
-    await redis.flushall();
+    await own.redis.flushall();
     expect(await inbox.add(jobEvent(1))).toBe('accepted');
-    expect(await readEpoch(redis, prefix)).not.toBe(before);
+    expect(await readEpoch(own.redis, own.prefix)).not.toBe(before);
   });
 
   it('sets no mark where the job could not be added', async () => {
     const inbox = open({ deadlineMs: 400 });
     await inbox.add(jobEvent(0));
-    const held = await redis.lrange(`${prefix}:inbox:wait`, 0, -1);
-    await redis.set(`${prefix}:inbox:wait`, 'not a list'); // BullMQ's script fails on it, in the midst of the MULTI.
+    const held = await own.redis.lrange(`${own.prefix}:inbox:wait`, 0, -1);
+    await own.redis.set(`${own.prefix}:inbox:wait`, 'not a list'); // BullMQ's script fails on it, in the midst of the MULTI.
     expect(await codeOf(inbox.add(jobEvent(1)))).toBe('UNAVAILABLE');
-    expect(await redis.keys(`${prefix}:m:*`)).toHaveLength(1);
-    await redis.del(`${prefix}:inbox:wait`);
-    await redis.rpush(`${prefix}:inbox:wait`, ...held);
+    expect(await own.redis.keys(`${own.prefix}:m:*`)).toHaveLength(1);
+    await own.redis.del(`${own.prefix}:inbox:wait`);
+    await own.redis.rpush(`${own.prefix}:inbox:wait`, ...held);
     await sleep(100);
     expect(await inbox.add(jobEvent(1))).toBe('accepted');
   });
@@ -115,7 +102,7 @@ describe('taking in', () => {
   it('gets over scripts that Redis forgot', async () => {
     const inbox = open();
     await inbox.add(jobEvent(1));
-    await redis.script('FLUSH');
+    await own.redis.script('FLUSH');
     expect(await inbox.add(jobEvent(2))).toBe('accepted');
     expect(await inbox.counts()).toMatchObject({ accepted: 2, queued: 2 });
   });
@@ -128,7 +115,7 @@ describe('back-pressure', () => {
     expect(results.filter((code) => code === 'taken in')).toHaveLength(3);
     expect(results.filter((code) => code === 'OVERLOADED')).toHaveLength(2);
     expect((await inbox.counts()).queued).toBe(3);
-    await redis.del(`${prefix}:inbox:wait`);
+    await own.redis.del(`${own.prefix}:inbox:wait`);
     await sleep(300);
     expect(await inbox.add(jobEvent(9))).toBe('accepted');
   });
@@ -137,7 +124,7 @@ describe('back-pressure', () => {
     const inbox = open({ maxQueued: 1 });
     await inbox.add(jobEvent(1));
     expect(await codeOf(inbox.add(jobEvent(2)))).toBe('OVERLOADED');
-    await redis.del(`${prefix}:inbox:wait`);
+    await own.redis.del(`${own.prefix}:inbox:wait`);
     await sleep(300);
     expect(await inbox.add(jobEvent(2))).toBe('accepted');
   });
@@ -147,9 +134,9 @@ describe('when Redis goes away', () => {
   it('keeps what it accepted through kill -9', async () => {
     const inbox = open();
     await inbox.addAll(jobEvents(0, 40));
-    await server.kill();
+    await own.server.kill();
     const late = codeOf(inbox.add(jobEvent(100)));
-    await server.restart();
+    await own.server.restart();
     expect(await late).toBe('taken in');
     expect(await inbox.counts()).toEqual({ accepted: 41, duplicate: 0, queued: 41 });
     expect(await inbox.add(jobEvent(7))).toBe('duplicate');
@@ -158,21 +145,21 @@ describe('when Redis goes away', () => {
   it('says UNAVAILABLE within its deadline, and recovers', async () => {
     const inbox = open({ deadlineMs: 500 });
     await inbox.add(jobEvent(0));
-    await server.kill();
+    await own.server.kill();
     const started = performance.now();
     expect(await codeOf(inbox.add(jobEvent(1)))).toBe('UNAVAILABLE');
     expect(performance.now() - started).toBeLessThan(1_000);
-    await server.restart();
-    await waitUntilReady(redis);
+    await own.server.restart();
+    await waitUntilReady(own.redis);
     expect(await inbox.add(jobEvent(1))).toBe('accepted');
   });
 
   it('starts before Redis does', async () => {
-    await server.kill();
-    const early = connectRedis(server.url, { role: 'inbox' });
-    const inbox = createInbox({ redis: early, prefix, deadlineMs: 300 });
+    await own.server.kill();
+    const early = connectRedis(own.server.url, { role: 'inbox' });
+    const inbox = createInbox({ redis: early, prefix: own.prefix, deadlineMs: 300 });
     expect(await codeOf(inbox.add(jobEvent(1)))).toBe('UNAVAILABLE');
-    await server.restart();
+    await own.server.restart();
     await waitUntilReady(early);
     expect(await inbox.add(jobEvent(1))).toBe('accepted');
     await inbox.close();
@@ -182,9 +169,9 @@ describe('when Redis goes away', () => {
   it('says so too when Redis is frozen, and an event that got through after all is known then', async () => {
     const inbox = open({ deadlineMs: 500 });
     await inbox.add(jobEvent(0));
-    server.freeze();
+    own.server.freeze();
     expect(await codeOf(inbox.add(jobEvent(1)))).toBe('UNAVAILABLE');
-    server.thaw();
+    own.server.thaw();
     await sleep(500);
     await inbox.add(jobEvent(1));
     const { accepted, queued } = await inbox.counts();
@@ -197,8 +184,8 @@ describe('when Redis goes away', () => {
     for (let round = 0; round < 3; round++) {
       for (const event of jobEvents(round * 1_000, 300)) answers.push(codeOf(inbox.add(event)));
       await sleep(10);
-      await server.kill();
-      await server.restart();
+      await own.server.kill();
+      await own.server.restart();
     }
     const taken = (await Promise.all(answers)).filter((code) => code === 'taken in').length;
     const { accepted, duplicate, queued } = await inbox.counts();
@@ -210,28 +197,28 @@ describe('when Redis goes away', () => {
 
 describe('checkDurability', () => {
   it('reports what Redis does, and refuses less than was asked for, naming the way out', async () => {
-    expect(await checkDurability(redis, 'always')).toMatchObject({ tier: 'always' });
-    await redis.config('SET', 'appendfsync', 'everysec');
-    expect(await checkDurability(redis, 'everysec')).toMatchObject({ tier: 'everysec' });
-    await expect(checkDurability(redis, 'always')).rejects.toMatchObject({
+    expect(await checkDurability(own.redis, 'always')).toMatchObject({ tier: 'always' });
+    await own.redis.config('SET', 'appendfsync', 'everysec');
+    expect(await checkDurability(own.redis, 'everysec')).toMatchObject({ tier: 'everysec' });
+    await expect(checkDurability(own.redis, 'always')).rejects.toMatchObject({
       code: 'NOT_DURABLE',
       message: expect.stringContaining('EVENTGRAFT_DURABILITY=everysec'),
     });
-    await redis.config('SET', 'appendonly', 'no');
-    await expect(checkDurability(redis, 'everysec')).rejects.toMatchObject({
+    await own.redis.config('SET', 'appendonly', 'no');
+    await expect(checkDurability(own.redis, 'everysec')).rejects.toMatchObject({
       code: 'NOT_DURABLE',
       message: expect.stringContaining('appendonly'),
     });
-    await redis.config('SET', 'appendonly', 'yes');
-    await redis.config('SET', 'appendfsync', 'always');
-    await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
-    await expect(checkDurability(redis, 'always')).rejects.toMatchObject({ message: expect.stringContaining('noeviction') });
-    await redis.config('SET', 'maxmemory-policy', 'noeviction');
+    await own.redis.config('SET', 'appendonly', 'yes');
+    await own.redis.config('SET', 'appendfsync', 'always');
+    await own.redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await expect(checkDurability(own.redis, 'always')).rejects.toMatchObject({ message: expect.stringContaining('noeviction') });
+    await own.redis.config('SET', 'maxmemory-policy', 'noeviction');
   });
 
   it('knows that it does not know where CONFIG is forbidden', async () => {
-    await redis.call('ACL', 'SETUSER', 'tenant', 'on', '>pw', '~*', '+@all', '-config');
-    const tenant = connectRedis(server.url.replace(/:\/\/[^@]*@/, '://tenant:pw@'), { role: 'inbox' });
+    await own.redis.call('ACL', 'SETUSER', 'tenant', 'on', '>pw', '~*', '+@all', '-config');
+    const tenant = connectRedis(own.server.url.replace(/:\/\/[^@]*@/, '://tenant:pw@'), { role: 'inbox' });
     await waitUntilReady(tenant);
     expect(await checkDurability(tenant, 'unknown-ok')).toMatchObject({ tier: 'unknown' });
     await expect(checkDurability(tenant, 'always')).rejects.toMatchObject({
