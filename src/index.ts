@@ -18,3 +18,4 @@ export type { Identity, Ignored, Source, SourceBuilder } from './sources/source.
 export { square, type SquareOptions } from './sources/square.ts';
 export { standard } from './sources/standard.ts';
 export { stripe, type StripeOptions } from './sources/stripe.ts';
+export { woocommerce, type WoocommerceOptions } from './sources/woocommerce.ts';

@@ -7,6 +7,7 @@ import type { Secret } from '../secret.ts';
 import { CURRENCY, customerId, iso, major, nameOf, productId } from './sample-names.ts';
 import { stripeSample } from './sample-stripe.ts';
 import { squareSample } from './sample-square.ts';
+import { woocommerceSample } from './sample-woocommerce.ts';
 import type { Customer, Happening, Line, Order } from './sample.ts';
 
 export interface Sample {
@@ -15,7 +16,7 @@ export interface Sample {
   headers(secret: Secret, nowMs: number, url: string): Record<string, string>;
 }
 
-export type PackName = 'facts' | 'standard' | 'shopify' | 'github' | 'stripe' | 'square';
+export type PackName = 'facts' | 'standard' | 'shopify' | 'github' | 'stripe' | 'square' | 'woocommerce';
 
 export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample>> = {
   facts(happening) {
@@ -62,6 +63,7 @@ export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample
     };
   },
   stripe: stripeSample,
+  woocommerce: woocommerceSample,
   square: squareSample,
 };
 

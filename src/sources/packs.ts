@@ -8,6 +8,7 @@ import { shopify } from './shopify.ts';
 import type { SourceBuilder } from './source.ts';
 import { standard } from './standard.ts';
 import { stripe } from './stripe.ts';
+import { woocommerce } from './woocommerce.ts';
 
 export const PACKS: Readonly<Record<string, SourceBuilder>> = {
   facts: facts(),
@@ -15,4 +16,5 @@ export const PACKS: Readonly<Record<string, SourceBuilder>> = {
   shopify: shopify(),
   github: github(),
   stripe: stripe(),
+  woocommerce: woocommerce(),
 };

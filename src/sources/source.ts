@@ -30,6 +30,8 @@ export interface Source<D extends Declaration = Declaration> {
   verify(delivery: Delivery): string;
   /** The event's identity. `body` is the strictly parsed JSON. Throws `NO_IDENTITY` or `BAD_ENVELOPE` where the source requires what is missing. */
   identify(delivery: Delivery, body: Json, bodyHash: string): Identity;
+  /** Whether this is no event but the sender asking if anybody is there: it is unsigned, gets 200 and leaves no trace. */
+  ping?(delivery: Delivery): boolean;
   /** What the event says. Pure; a throw marks the event `failed` with the reason and its body. */
   map(event: Event, body: Json): Mapped<D> | Ignored;
 }

@@ -16,6 +16,7 @@ import type { SourceBuilder } from '../../src/sources/source.ts';
 import { square } from '../../src/sources/square.ts';
 import { standard } from '../../src/sources/standard.ts';
 import { stripe } from '../../src/sources/stripe.ts';
+import { woocommerce } from '../../src/sources/woocommerce.ts';
 import {
   envelope,
   githubDelivery,
@@ -34,6 +35,7 @@ import {
   standardDelivery,
   stripeDelivery,
   withHeader,
+  woocommerceDelivery,
   type Sign,
 } from '../support/deliveries.ts';
 
@@ -149,6 +151,12 @@ const ROWS: Readonly<Record<string, Row>> = {
     sign: (s) => squareDelivery(s),
     signature: 'x-square-hmacsha256-signature',
     body: '{"type":"payment.created","event_id":"e-1"}',
+  },
+  woocommerce: {
+    builder: woocommerce(),
+    sign: (s) => woocommerceDelivery(s),
+    signature: 'x-wc-webhook-signature',
+    body: '{"id":1,"date_modified_gmt":"2026-11-21T08:59:00"}',
   },
 };
 

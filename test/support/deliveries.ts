@@ -136,6 +136,30 @@ export function squareDelivery({ body, secretText = SECRET_TEXT, source = 'acme'
   return { source, body: bytes, headers: { 'x-square-hmacsha256-signature': signature }, receivedAtMs: NOW_MS };
 }
 
+export function woocommerceDelivery(
+  { body, secretText = SECRET_TEXT, source = 'acme' }: Sign,
+  topic = 'order.created',
+  extra: Readonly<Record<string, string>> = {},
+): Delivery {
+  const bytes = Buffer.from(body);
+  const [resource = '', event = ''] = topic.split('.');
+  return {
+    source,
+    body: bytes,
+    headers: {
+      'x-wc-webhook-topic': topic,
+      'x-wc-webhook-resource': resource,
+      'x-wc-webhook-event': event,
+      'x-wc-webhook-source': 'https://shop.example/',
+      'x-wc-webhook-id': '7',
+      'x-wc-webhook-delivery-id': '36e520ebabc2fa725092ff4a47acedf2',
+      'x-wc-webhook-signature': createHmac('sha256', secret(secretText).key).update(bytes).digest('base64'),
+      ...extra,
+    },
+    receivedAtMs: NOW_MS,
+  };
+}
+
 /** The delivery with a header set, or taken away. */
 export function withHeader(delivery: Delivery, name: string, value: string | undefined): Delivery {
   const { [name]: _gone, ...rest } = delivery.headers;

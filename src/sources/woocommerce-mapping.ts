@@ -1,0 +1,185 @@
+/**
+ * What WooCommerce's topics say in the commerce model. The table with fields and times is docs/guides/woocommerce.md;
+ * change both together, and bump the source's version. Objects are whole snapshots, built when they are delivered and
+ * ordered by their own `date_modified_gmt`, which is UTC and does not say so. `*.deleted` is an id and nothing else: it
+ * has no time, and none is made up.
+ */
+import { IngestError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import type { commerce } from '../model/commerce.ts';
+import type { FactOf, Mapped } from '../model/facts.ts';
+import { money } from '../model/money.ts';
+import { amountAt, idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, told, type Read } from './read.ts';
+import type { Ignored } from './source.ts';
+
+type CommerceFact = FactOf<typeof commerce>;
+
+interface Resource {
+  /** The last part of its REST address, which the body names under `_links`. */
+  readonly plural: string;
+  facts(id: string, body: Read): readonly CommerceFact[];
+}
+
+const order: Resource = { plural: 'orders', facts: orderFacts };
+const customer: Resource = { plural: 'customers', facts: customerFacts };
+const product: Resource = { plural: 'products', facts: productFacts };
+
+const TOPICS: ReadonlyMap<string, Resource> = new Map([
+  ['order.created', order],
+  ['order.updated', order],
+  ['order.restored', order],
+  ['customer.created', customer],
+  ['customer.updated', customer],
+  ['product.created', product],
+  ['product.updated', product],
+  ['product.restored', product],
+]);
+
+export function mapWoocommerce(type: string, json: Json): Mapped<typeof commerce.declaration> | Ignored {
+  const resource = TOPICS.get(type);
+  if (resource === undefined) return { type };
+  const body = readObject(json, '');
+  checkKind(resource, body);
+  const id = required(idAt(body, 'id'), body, 'id');
+  // A customer who was never changed has no time of change.
+  const occurredAt = utcAt(body, 'date_modified') ?? utcAt(body, 'date_created');
+  if (typeof occurredAt !== 'string')
+    throw new IngestError('NO_CLOCK', 'date_modified_gmt: the time is missing', { path: 'date_modified_gmt' });
+  return { type, occurredAt, facts: resource.facts(id, body) };
+}
+
+/** The topic is unsigned and the body is not: a captured order must not pass for a customer. */
+function checkKind({ plural }: Resource, body: Read): void {
+  const links = objectAt(body, '_links');
+  const [collection] = (links === undefined ? undefined : listAt(links, 'collection')) ?? [];
+  const href = collection === undefined ? undefined : textAt(collection, 'href');
+  if (typeof href === 'string' && !new RegExp(`/${plural}(?:[?&#]|$)`).test(href))
+    throw mappingFailed('_links.collection', `the topic is about ${plural}`);
+}
+
+/** The `_gmt` twin of a time, with the zone that it leaves out. The other one is local time, somewhere. */
+function utcAt(from: Read, name: string): string | null | undefined {
+  const time = textAt(from, `${name}_gmt`);
+  return typeof time === 'string' && /T[\d:.]+$/.test(time) ? `${time}Z` : emptyAsNull(time);
+}
+
+/** WooCommerce writes nothing as an empty text. */
+function emptyAsNull(text: string | null | undefined): string | null | undefined {
+  return text === '' ? null : text;
+}
+
+/** The same table is in the guide. A plugin's own status, and the trash, say nothing. */
+const STATUS: ReadonlyMap<string, string> = new Map([
+  ['refunded', 'refunded'],
+  ['cancelled', 'cancelled'],
+  ['completed', 'fulfilled'],
+  ['processing', 'paid'],
+  ['pending', 'pending'],
+  ['on-hold', 'pending'],
+  ['failed', 'pending'],
+  ['checkout-draft', 'pending'],
+]);
+
+function orderFacts(id: string, body: Read): CommerceFact[] {
+  const status = textAt(body, 'status');
+  const currency = textAt(body, 'currency');
+  const facts: CommerceFact[] = [
+    {
+      upsert: {
+        node: 'Order',
+        key: { id },
+        set: told({
+          name: idAt(body, 'number'),
+          status: STATUS.get(status ?? ''),
+          financialStatus: status,
+          currency,
+          totalMinor: minorAt(body, 'total', currency),
+          createdAt: utcAt(body, 'date_created'),
+          updatedAt: utcAt(body, 'date_modified'),
+        }),
+      },
+    },
+  ];
+  const buyer = idAt(body, 'customer_id');
+  if (buyer === '0') facts.push({ clear: { relationship: 'PLACED', owner: { id } } });
+  else if (buyer !== undefined) facts.push({ link: { relationship: 'PLACED', from: { id: buyer }, to: { id } } });
+  const lines = listAt(body, 'line_items');
+  if (lines !== undefined)
+    facts.push({ replace: { relationship: 'CONTAINS', from: { id }, links: lines.map((line) => lineOf(line, currency)) } });
+  return [...facts, ...(listAt(body, 'refunds') ?? []).flatMap((refund) => refundFacts(refund, id, currency))];
+}
+
+/** A line whose product is gone (id 0) keeps its money under a product of its own. */
+function lineOf(line: Read, currency: string | null | undefined) {
+  const id = required(idAt(line, 'id'), line, 'id');
+  const quantity = integerAt(line, 'quantity');
+  const product = idAt(line, 'product_id');
+  return {
+    to: { id: product === undefined || product === '0' ? `line-${id}` : product },
+    key: { line: id },
+    set: told({
+      quantity,
+      unitPriceMinor: unitPriceOf(minorAt(line, 'subtotal', currency), quantity),
+      totalMinor: minorAt(line, 'total', currency),
+      title: textAt(line, 'name'),
+      sku: emptyAsNull(textAt(line, 'sku')),
+    }),
+  };
+}
+
+/** `price` is a quotient in floating point, so the price is found from the line; null where it is no whole number of minor units. */
+function unitPriceOf(subtotal: bigint | undefined, quantity: number | bigint): bigint | null | undefined {
+  if (subtotal === undefined) return undefined;
+  const n = BigInt(quantity);
+  return n === 0n || subtotal % n !== 0n ? null : subtotal / n;
+}
+
+/** Of a refund an order tells id, reason and total, which is negative. */
+function refundFacts(refund: Read, of: string, currency: string | null | undefined): CommerceFact[] {
+  const id = required(idAt(refund, 'id'), refund, 'id');
+  const total = minorAt(refund, 'total', currency);
+  const set = told({ amountMinor: total === undefined ? undefined : -total, currency, reason: emptyAsNull(textAt(refund, 'reason')) });
+  return [{ upsert: { node: 'Refund', key: { id }, set } }, { link: { relationship: 'REFUNDS', from: { id }, to: { id: of } } }];
+}
+
+function minorAt(from: Read, name: string, currency: string | null | undefined): bigint | undefined {
+  const amount = amountAt(from, name);
+  if (amount === undefined) return undefined;
+  if (typeof currency !== 'string') throw mappingFailed('currency', 'is missing');
+  return money(amount, currency);
+}
+
+function customerFacts(id: string, body: Read): CommerceFact[] {
+  const billing = objectAt(body, 'billing');
+  const email = textAt(body, 'email');
+  const set = told({
+    email: emptyAsNull(email),
+    firstName: emptyAsNull(textAt(body, 'first_name')),
+    lastName: emptyAsNull(textAt(body, 'last_name')),
+    phone: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'phone')),
+    country: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'country')),
+    createdAt: utcAt(body, 'date_created'),
+    updatedAt: utcAt(body, 'date_modified'),
+  });
+  const facts: CommerceFact[] = [{ upsert: { node: 'Customer', key: { id }, set } }];
+  if (typeof email === 'string' && email.trim() !== '')
+    facts.push({ link: { relationship: 'HAS_EMAIL', from: { id }, to: { address: email } } });
+  else if (email !== undefined) facts.push({ clear: { relationship: 'HAS_EMAIL', owner: { id } } });
+  return facts;
+}
+
+/** A variation is part of its parent, whose id the lines of orders name. */
+function productFacts(id: string, body: Read): CommerceFact[] {
+  const type = textAt(body, 'type');
+  if (type === 'variation') return [];
+  const status = textAt(body, 'status');
+  const set = told({
+    title: textAt(body, 'name'),
+    productType: type,
+    sku: emptyAsNull(textAt(body, 'sku')),
+    status: status === 'publish' ? 'active' : status === 'trash' ? 'deleted' : status,
+    createdAt: utcAt(body, 'date_created'),
+    updatedAt: utcAt(body, 'date_modified'),
+  });
+  return [{ upsert: { node: 'Product', key: { id }, set } }];
+}

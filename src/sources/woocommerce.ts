@@ -1,0 +1,78 @@
+/**
+ * `woocommerce`: the signature covers the body and nothing else, so topic and site come in headers that anyone who holds
+ * one signed body can rewrite. They are pinned by name below; docs/guides/woocommerce.md says what a forger could do with
+ * them. What the topics say is in woocommerce-mapping.ts. (woocommerce/includes/class-wc-webhook.php, `deliver`)
+ */
+import { IngestError } from '../errors.ts';
+import { isJsonObject, type Json } from '../json.ts';
+import { digestOf, header, matchHmac, pinnedHeader, requireSecrets } from './signature.ts';
+import type { SourceBuilder } from './source.ts';
+import { mapWoocommerce } from './woocommerce-mapping.ts';
+
+export interface WoocommerceOptions {
+  /** Accept this site only, e.g. `shop.example` or `https://example.com/shop/`. Default: any site that holds the secret. */
+  readonly site?: string;
+}
+
+/** Every unsigned header that is kept. Only topic and source mean anything; the delivery id is the same for all deliveries of one second. */
+const UNSIGNED = {
+  topic: 'x-wc-webhook-topic',
+  resource: 'x-wc-webhook-resource',
+  event: 'x-wc-webhook-event',
+  source: 'x-wc-webhook-source',
+  id: 'x-wc-webhook-id',
+  deliveryId: 'x-wc-webhook-delivery-id',
+} as const;
+
+const SIGNATURE = 'x-wc-webhook-signature';
+const TOPIC = /^(?=.{1,200}$)[a-z0-9_]+\.[\w./-]+$/;
+const SITE = /^(?=.{1,200}$)(?:https?:\/\/)?[a-z0-9.-]+(?::\d+)?(?:\/[\w.~%-]+)*\/?$/i;
+const RESOURCE_ID = /^\d{1,20}$/;
+const PING = /^webhook_id=\d{1,20}$/;
+const MAX_PING_BYTES = 40;
+
+/** Identity: `<site>/<topic>/<resource id>/<body hash>`; WooCommerce sends no id that tells two deliveries apart. */
+export function woocommerce(options: WoocommerceOptions = {}): SourceBuilder {
+  const only = options.site === undefined ? undefined : siteOf(options.site);
+  if (options.site !== undefined && !SITE.test(options.site))
+    throw new IngestError('BAD_CONFIG', 'woocommerce: site must be a host, with a path if there is one, such as shop.example');
+  return ({ name, secrets, model }) => {
+    const live = requireSecrets(name, secrets);
+    return {
+      name,
+      model,
+      version: 'woocommerce@1',
+      keepHeaders: [...Object.values(UNSIGNED), 'content-type', 'user-agent'],
+      verify: (delivery) => matchHmac(live, [delivery.body], digestOf(delivery, SIGNATURE, 'base64')),
+      identify(delivery, body, bodyHash) {
+        const topic = pinnedHeader(delivery, UNSIGNED.topic, TOPIC);
+        const source = pinnedHeader(delivery, UNSIGNED.source, SITE);
+        if (topic === undefined || source === undefined)
+          throw new IngestError('NO_IDENTITY', `the header ${topic === undefined ? UNSIGNED.topic : UNSIGNED.source} is missing`);
+        const site = siteOf(source);
+        if (only !== undefined && site !== only)
+          throw new IngestError('BAD_HEADER', `the header ${UNSIGNED.source} names another site than this source is for`);
+        return { id: `${site}/${topic}/${resourceOf(body)}/${bodyHash}` };
+      },
+      map: (event, body) => mapWoocommerce(event.headers[UNSIGNED.topic] ?? 'unknown', body),
+      // Saving a webhook posts this form, unsigned, and takes nothing but 200 for an answer.
+      ping: (delivery) =>
+        delivery.body.length <= MAX_PING_BYTES && PING.test(delivery.body.toString('latin1')) && header(delivery, SIGNATURE) === undefined,
+    };
+  };
+}
+
+/** `https://Shop.example/` and `shop.example` are one site. */
+function siteOf(url: string): string {
+  return url
+    .toLowerCase()
+    .replace(/^https?:\/\//, '')
+    .replace(/\/$/, '');
+}
+
+/** Where a body has no id (an action, or an error of the shop's own) its hash says enough. */
+function resourceOf(body: Json): string {
+  const id = isJsonObject(body) ? body['id'] : undefined;
+  const text = typeof id === 'number' || typeof id === 'bigint' || typeof id === 'string' ? String(id) : '';
+  return RESOURCE_ID.test(text) ? text : '-';
+}
