@@ -203,6 +203,7 @@ async function listen({ config, setup, roles, log }: ServiceOptions, closers: Pa
   const webhooks = createWebhooks({
     receive: (delivery) => receive(delivery, { sources, inbox }),
     isSource: (name) => sources.has(name),
+    isPing: (delivery) => sources.get(delivery.source)?.ping?.(delivery) === true,
     onReceived(receipt, source, tookMs) {
       metrics[receipt.status](source, tookMs);
       log.debug({ id: receipt.id, source, tookMs }, `event.${receipt.status}`);

@@ -15,6 +15,8 @@ export interface WebhookOptions {
   readonly receive: (delivery: Delivery) => Promise<Receipt>;
   /** Whether a source of this name is served; asked before a byte of the body is read. */
   readonly isSource: (name: string) => boolean;
+  /** Whether it is no event but a sender that asks if anybody is there: answered with 200, and nothing is stored. */
+  readonly isPing?: (delivery: Delivery) => boolean;
   /** Default 1 MB. */
   readonly maxBodyBytes?: number;
   /** From the headers to the last byte of the body. Default 10,000. */
@@ -55,7 +57,9 @@ async function handle(name: string, req: IncomingMessage, res: ServerResponse, o
     const body = await readBody(req, { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs });
     if (body === undefined) return options.onRejected?.('BAD_REQUEST', source);
     if (body.length === 0) throw new IngestError('BAD_JSON', 'the body is empty');
-    const receipt = await receive({ source: name, body, headers: plainHeaders(req), receivedAtMs });
+    const delivery = { source: name, body, headers: plainHeaders(req), receivedAtMs };
+    if (options.isPing?.(delivery) === true) return respond(req, res, 200, {}, '{"status":"ping"}');
+    const receipt = await receive(delivery);
     respond(req, res, receipt.status === 'accepted' ? 202 : 200, {}, JSON.stringify({ id: receipt.id, status: receipt.status }));
     options.onReceived?.(receipt, name, now() - receivedAtMs);
   } catch (error) {
