@@ -78,7 +78,7 @@ const PATHS: OpenApi['paths'] = {
         content: { 'application/json': { schema: { anyOf: [ref('FactsEnvelope'), {}] } } },
       },
       responses: {
-        '200': json('Known already: nothing was stored again.', 'Receipt'),
+        '200': json('Known already: nothing was stored again. A ping, which is no event, gets `{"status":"ping"}`.', 'Receipt'),
         '202': json('On disk now.', 'Receipt'),
         ...refusals(
           'BAD_JSON',
