@@ -28,7 +28,11 @@ export const ERRORS = {
   STALE_SIGNATURE: { status: 401, retry: 'never', advice: 'Check both clocks; a signed time may be at most 300 s away.' },
   TIMEOUT: { status: 408, retry: 'never', advice: 'Send the whole request within the time limit.' },
   BODY_TOO_LARGE: { status: 413, retry: 'never', advice: 'Send less, or raise the limit.' },
-  UNSUPPORTED_MEDIA_TYPE: { status: 415, retry: 'never', advice: 'Send uncompressed JSON.' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    retry: 'never',
+    advice: 'Send one event as uncompressed JSON, a CloudEvent in structured mode; a batch belongs to POST /events.',
+  },
   RATE_LIMITED: { status: 429, retry: 'never', advice: 'Slow down.' },
   HEADERS_TOO_LARGE: { status: 431, retry: 'never', advice: 'Send fewer or shorter headers.' },
   BAD_JSON: { status: 400, retry: 'never', advice: 'Send one valid RFC 8259 JSON text in UTF-8.' },

@@ -10,6 +10,8 @@ export { formatInstant, parseInstant } from './model/instant.ts';
 export { defineModel, type Model } from './model/model.ts';
 export { money } from './model/money.ts';
 export { boolean, first, float, integer, max, min, ranked, text, time, union, type PropertyType } from './model/values.ts';
+export type { Auth } from './sources/auth.ts';
+export { cloudevents, type CloudeventsOptions } from './sources/cloudevents.ts';
 export { facts } from './sources/facts.ts';
 export { github, type GithubEvent, type GithubOptions } from './sources/github.ts';
 export { idAt, integerAt, listAt, objectAt, readObject, required, textAt, timeAt, told, type Read } from './sources/read.ts';

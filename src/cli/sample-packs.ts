@@ -16,7 +16,7 @@ export interface Sample {
   headers(secret: Secret, nowMs: number, url: string): Record<string, string>;
 }
 
-export type PackName = 'facts' | 'standard' | 'shopify' | 'github' | 'stripe' | 'square' | 'woocommerce';
+export type PackName = 'facts' | 'standard' | 'shopify' | 'github' | 'stripe' | 'square' | 'cloudevents' | 'woocommerce';
 
 export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample>> = {
   facts(happening) {
@@ -27,6 +27,22 @@ export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample
   standard(happening) {
     const body = JSON.stringify({ type: happening.kind, timestamp: iso(happening.atMs), data: { facts: factsOf(happening) } });
     return { body, headers: (secret, nowMs) => standardHeaders(nameOf(happening), body, secret, nowMs) };
+  },
+  cloudevents(happening) {
+    const id = nameOf(happening);
+    const time = iso(happening.atMs);
+    const body = JSON.stringify({
+      specversion: '1.0',
+      id,
+      source: '/sample',
+      type: happening.kind,
+      time,
+      data: { facts: factsOf(happening) },
+    });
+    return {
+      body,
+      headers: (secret, nowMs) => ({ ...standardHeaders(id, body, secret, nowMs), 'content-type': 'application/cloudevents+json' }),
+    };
   },
   shopify(happening) {
     const { topic, json } = shopifyOf(happening);

@@ -2,6 +2,7 @@
  * The packs that need nothing but a secret. Without a config file each serves under its own name as soon as that is set;
  * `square` must be told its URL, and so stands in config files only.
  */
+import { cloudevents } from './cloudevents.ts';
 import { facts } from './facts.ts';
 import { github } from './github.ts';
 import { shopify } from './shopify.ts';
@@ -15,6 +16,7 @@ export const PACKS: Readonly<Record<string, SourceBuilder>> = {
   standard: standard(),
   shopify: shopify(),
   github: github(),
+  cloudevents: cloudevents(),
   stripe: stripe(),
   woocommerce: woocommerce(),
 };

@@ -9,6 +9,7 @@ import { IngestError } from '../../src/errors.ts';
 import type { Delivery } from '../../src/event.ts';
 import { parseJson } from '../../src/json.ts';
 import { commerce } from '../../src/model/commerce.ts';
+import { cloudevents } from '../../src/sources/cloudevents.ts';
 import { facts } from '../../src/sources/facts.ts';
 import { github } from '../../src/sources/github.ts';
 import { shopify } from '../../src/sources/shopify.ts';
@@ -18,8 +19,10 @@ import { standard } from '../../src/sources/standard.ts';
 import { stripe } from '../../src/sources/stripe.ts';
 import { woocommerce } from '../../src/sources/woocommerce.ts';
 import {
+  cloudeventDelivery,
   envelope,
   githubDelivery,
+  hmacDelivery,
   NOW_MS,
   OTHER_PUBLIC_KEY_TEXT,
   OTHER_SECRET_TEXT,
@@ -58,6 +61,12 @@ interface Row {
   readonly publicKeys?: true;
   readonly body: string;
 }
+
+const binaryHeaders = { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/shop', 'ce-type': 'a', 'content-type': 'application/json' };
+const withHeaders = (delivery: Delivery, headers: Readonly<Record<string, string>>): Delivery => ({
+  ...delivery,
+  headers: { ...delivery.headers, ...headers },
+});
 
 const ROWS: Readonly<Record<string, Row>> = {
   facts: {
@@ -157,6 +166,23 @@ const ROWS: Readonly<Record<string, Row>> = {
     sign: (s) => woocommerceDelivery(s),
     signature: 'x-wc-webhook-signature',
     body: '{"id":1,"date_modified_gmt":"2026-11-21T08:59:00"}',
+  },
+  cloudevents: {
+    builder: cloudevents(),
+    sign: (s) => cloudeventDelivery(s),
+    signature: 'webhook-signature',
+    list: true,
+    publicKeys: true,
+    stamp: 'webhook-timestamp',
+    body: '{"specversion":"1.0","id":"1","source":"/shop","type":"a"}',
+  },
+  'cloudevents in binary mode, by a shared key': {
+    builder: cloudevents({ binary: true, auth: { hmac: { header: 'X-Signature', prefix: 'sha256=' } } }),
+    sign: (s) => withHeaders(hmacDelivery(s, 'x-signature', 'sha256='), binaryHeaders),
+    signature: 'x-signature',
+    digest: /.{64}$/,
+    wrong: '0'.repeat(64),
+    body: '{"facts":[]}',
   },
 };
 

@@ -128,6 +128,18 @@ export function stripeDelivery({ body, atSeconds = NOW_MS / 1000, secretText = S
   };
 }
 
+/** Standard Webhooks around a CloudEvent, in structured mode. */
+export function cloudeventDelivery(sign: Sign): Delivery {
+  return withHeader(standardDelivery(sign), 'content-type', 'application/cloudevents+json; charset=utf-8');
+}
+
+/** An HMAC of the body under whatever header. */
+export function hmacDelivery({ body, secretText = SECRET_TEXT, source = 'acme' }: Sign, name: string, prefix = ''): Delivery {
+  const bytes = Buffer.from(body);
+  const signature = createHmac('sha256', secret(secretText).key).update(bytes).digest('hex');
+  return { source, body: bytes, headers: { [name]: `${prefix}${signature}` }, receivedAtMs: NOW_MS };
+}
+
 export const SQUARE_URL = 'https://shop.example/webhooks/square';
 
 export function squareDelivery({ body, secretText = SECRET_TEXT, source = 'acme' }: Sign, url = SQUARE_URL): Delivery {

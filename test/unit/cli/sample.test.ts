@@ -13,7 +13,7 @@ import { square } from '../../../src/sources/square.ts';
 import { NOW_MS, secret, SECRET_TEXT } from '../../support/deliveries.ts';
 
 const URL = 'https://shop.example/webhooks/acme';
-const PACK_NAMES: readonly PackName[] = ['facts', 'standard', 'shopify', 'stripe', 'woocommerce'];
+const PACK_NAMES: readonly PackName[] = ['cloudevents', 'facts', 'standard', 'shopify', 'stripe', 'woocommerce'];
 
 /** What `receive` and `apply` would make of the samples, without either store. */
 function play(pack: PackName, seed: string, count: number, builder = PACKS[pack]) {

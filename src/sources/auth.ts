@@ -1,0 +1,133 @@
+/**
+ * How a sender proves itself, said as plain data, for packs whose senders differ in it: Standard Webhooks, an HMAC over
+ * parts that a template names, a token in a header, or a user and password. Whatever is wrong with it is `BAD_CONFIG`.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+import { IngestError } from '../errors.ts';
+import type { Delivery } from '../event.ts';
+import type { Secret } from '../secret.ts';
+import { badSignature, checkStamp, digestOf, header, matchHmac, requireSecrets, type Encoding } from './signature.ts';
+import { requireKeys, verifyStandard } from './standard-signature.ts';
+
+/** `token: {}` is `Authorization: Bearer <secret>`. */
+export type Auth = 'standard' | { readonly hmac: HmacAuth } | { readonly token: TokenAuth } | { readonly basic: BasicAuth };
+
+export interface HmacAuth {
+  readonly header: string;
+  /** Default sha256. */
+  readonly algorithm?: 'sha256' | 'sha512' | undefined;
+  /** Default hex. */
+  readonly encoding?: Encoding | undefined;
+  /** What stands before the digest, e.g. `sha256=`. */
+  readonly prefix?: string | undefined;
+  /** What is signed: text with `{body}`, `{timestamp}` and `{name-of-a-header}` in it. Default `{body}`. */
+  readonly signed?: string | undefined;
+  /** The header with the signed time in Unix seconds, held to ±300 s; `signed` must name it. */
+  readonly timestamp?: string | undefined;
+}
+
+export interface TokenAuth {
+  /** Default `authorization`. */
+  readonly header?: string | undefined;
+  /** Default `Bearer ` in `authorization`, else none. Its case does not matter. */
+  readonly prefix?: string | undefined;
+}
+
+export interface BasicAuth {
+  /** Whose password the secret is. */
+  readonly user: string;
+}
+
+/** Returns the id of the secret that matched; throws what `Source.verify` may throw. */
+export type Verifier = (delivery: Delivery) => string;
+
+const HEADER_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
+/** Of a token or password, which is compared with whatever anyone sends. */
+const MIN_TOKEN_BYTES = 16;
+
+/** Throws `BAD_CONFIG` for what cannot be verified, or proves nothing. */
+export function createVerifier(name: string, auth: Auth, secrets: readonly Secret[]): Verifier {
+  if (auth === 'standard') {
+    const keys = requireKeys(name, secrets);
+    return (delivery) => verifyStandard(delivery, keys);
+  }
+  const live = requireSecrets(name, secrets).filter(({ kind }) => kind === 'hmac');
+  if ('hmac' in auth) return verifyHmac(name, auth.hmac, live);
+  if (live.some(({ key }) => key.length < MIN_TOKEN_BYTES))
+    throw bad(name, `a token or password needs at least ${MIN_TOKEN_BYTES} characters; try: openssl rand -hex 32`);
+  return 'token' in auth ? verifyToken(name, auth.token, live) : verifyBasic(name, auth.basic, live);
+}
+
+function verifyHmac(name: string, hmac: HmacAuth, live: readonly Secret[]): Verifier {
+  const { encoding = 'hex', prefix = '', algorithm = 'sha256', signed = '{body}' } = hmac;
+  const from = headerName(name, hmac.header);
+  const stamp = hmac.timestamp === undefined ? undefined : headerName(name, hmac.timestamp);
+  const parts = signed.split(/\{([\w-]+)\}/);
+  const named = parts.filter((_, index) => index % 2 === 1);
+  if (named.filter((part) => part === 'body').length !== 1) throw bad(name, 'what is signed must name {body}, once');
+  if (named.includes('timestamp') !== (stamp !== undefined))
+    throw bad(name, 'a signed time needs both: its header in `timestamp`, and {timestamp} in what is signed');
+  for (const part of named) if (part !== 'body' && part !== 'timestamp') headerName(name, part);
+  return (delivery) => {
+    const digests = digestOf(delivery, from, encoding, { prefix, algorithm });
+    const time = stamp === undefined ? '' : checkStamp(header(delivery, stamp), delivery.receivedAtMs);
+    const bytes = parts.map((part, index) => {
+      if (index % 2 === 0) return part;
+      return part === 'body' ? delivery.body : part === 'timestamp' ? time : signedHeader(delivery, part);
+    });
+    return matchHmac(live, bytes, digests, algorithm);
+  };
+}
+
+function signedHeader(delivery: Delivery, name: string): string {
+  const text = header(delivery, name);
+  if (text === undefined) throw badSignature('a header that is signed is missing');
+  return text;
+}
+
+function verifyToken(name: string, token: TokenAuth, live: readonly Secret[]): Verifier {
+  const from = headerName(name, token.header ?? 'authorization');
+  const prefix = (token.prefix ?? (from === 'authorization' ? 'Bearer ' : '')).toLowerCase();
+  return matcher(live, (delivery) => {
+    const text = header(delivery, from);
+    return text?.slice(0, prefix.length).toLowerCase() === prefix ? text.slice(prefix.length) : undefined;
+  });
+}
+
+function verifyBasic(name: string, { user }: BasicAuth, live: readonly Secret[]): Verifier {
+  if (user === '' || user.includes(':')) throw bad(name, 'a user is text without a colon');
+  return matcher(live, (delivery) => {
+    const text = /^basic ([A-Za-z0-9+/]+={0,2})$/i.exec(header(delivery, 'authorization') ?? '')?.[1];
+    const given = text === undefined ? '' : Buffer.from(text, 'base64').toString('utf8');
+    return given.startsWith(`${user}:`) ? given.slice(user.length + 1) : undefined;
+  });
+}
+
+/** Compares hashes, which have one length, in constant time; and all of them, so that the time does not tell which. */
+function matcher(live: readonly Secret[], given: (delivery: Delivery) => string | undefined): Verifier {
+  // A secret that was written with its prefix may be sent with it.
+  const accepted = live.flatMap(({ id, key }) => [key, `whsec_${key.toString('base64')}`].map((text) => ({ id, hash: hashOf(text) })));
+  return (delivery) => {
+    const text = given(delivery);
+    if (text === undefined || text === '') throw badSignature('no token');
+    const hash = hashOf(text);
+    const [matched] = accepted.filter((one) => timingSafeEqual(one.hash, hash));
+    if (matched === undefined) throw badSignature('the token is none of the live ones');
+    return matched.id;
+  };
+}
+
+function hashOf(text: string | Buffer): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function headerName(name: string, text: string): string {
+  const lower = text.toLowerCase();
+  if (!HEADER_NAME.test(lower)) throw bad(name, `${JSON.stringify(text)} is no header name`);
+  return lower;
+}
+
+function bad(name: string, problem: string): IngestError {
+  return new IngestError('BAD_CONFIG', `source ${name}: ${problem}`);
+}
