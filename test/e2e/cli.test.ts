@@ -229,6 +229,7 @@ describe('with databases', () => {
     expect(statuses(well)).toMatchObject({
       redis: 'ok',
       durability: 'ok',
+      memory: 'ok',
       neo4j: 'ok',
       schema: 'ok',
       mappings: 'ok',

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { lineOf } from '../../../src/cli/doctor/check.ts';
 import { checkVersion as checkNeo4j, compareLives } from '../../../src/cli/doctor/graph.ts';
-import { checkVersion as checkRedis } from '../../../src/cli/doctor/queue.ts';
-import { checkNode } from '../../../src/cli/doctor.ts';
+import { checkMemory, checkVersion as checkRedis } from '../../../src/cli/doctor/queue.ts';
+import { checkNode, checkTokens } from '../../../src/cli/doctor.ts';
 
 test.each([
   ['20.18.9', 'bad'],
@@ -27,6 +27,40 @@ test.each([
   ['7.4.1', 'ok'],
 ])('Redis %s is %s', (version, status) => {
   expect(checkRedis(version, 'redis://x').status).toBe(status);
+});
+
+const MB = 2 ** 20;
+
+test.each([
+  ['no limit', { used_memory: MB, maxmemory: 0, total_system_memory: 4_096 * MB }, /^✓ memory .*1 MB of the machine's 4096 MB$/],
+  ['no limit, of a Redis that does not tell its machine', { used_memory: MB, maxmemory: 0 }, /^✓ memory .*1 MB, no maxmemory$/],
+  ['a limit with room', { used_memory: MB, maxmemory: 1_024 * MB }, /^✓ memory .*1 MB of maxmemory 1024 MB$/],
+  [
+    'a limit at which events are evicted',
+    { used_memory: MB, maxmemory: 1_024 * MB, maxmemory_policy: 'allkeys-lru' },
+    /^✗ .*allkeys-lru.* → /,
+  ],
+  ['no limit, so nothing to evict for', { used_memory: MB, maxmemory: 0, maxmemory_policy: 'allkeys-lru' }, /^✓ /],
+  ['a limit that is nearly reached', { used_memory: 850 * MB, maxmemory: 1_024 * MB }, /^✗ .*850 MB .* → .*raise maxmemory/],
+  [
+    'a limit below the longest queue',
+    { used_memory: MB, maxmemory: 512 * MB },
+    /^✗ .*1000000 queued events need 977 MB.* → .*EVENTGRAFT_MAX_QUEUED/,
+  ],
+  ['a machine below the longest queue', { used_memory: MB, maxmemory: 0, total_system_memory: 512 * MB }, /^✗ .* → .*larger machine/],
+])('%s is told of the memory', (_, memory, line) => {
+  const fields = Object.entries({ maxmemory_policy: 'noeviction', used_memory_human: '7G', maxmemory_human: '9G', ...memory });
+  const info = ['# Memory', ...fields.map(([name, value]) => `${name}:${value}`), ''].join('\r\n');
+  expect(lineOf(checkMemory(info, 1_000_000))).toMatch(line);
+});
+
+test('the tokens are told for what they open, and no more', () => {
+  const token = 'a token for tests';
+  expect(checkTokens({ adminTokens: [], producerTokens: [] }, false).detail).toBe('ADMIN_TOKEN is not set: /events and /admin answer 404');
+  expect(checkTokens({ adminTokens: [token], producerTokens: [token] }, false)).toMatchObject({
+    status: 'ok',
+    detail: 'ADMIN_TOKEN is set; PRODUCER_TOKEN is set, and used by nothing yet',
+  });
 });
 
 const LAST_MS = Date.UTC(2026, 10, 21, 9);
