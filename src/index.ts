@@ -15,6 +15,7 @@ export { cloudevents, type CloudeventsOptions } from './sources/cloudevents.ts';
 export { facts } from './sources/facts.ts';
 export { github, type GithubEvent, type GithubOptions } from './sources/github.ts';
 export { idAt, integerAt, listAt, objectAt, readObject, required, textAt, timeAt, told, type Read } from './sources/read.ts';
+export { segment, type SegmentOptions } from './sources/segment.ts';
 export { shopify } from './sources/shopify.ts';
 export type { Identity, Ignored, Source, SourceBuilder } from './sources/source.ts';
 export { square, type SquareOptions } from './sources/square.ts';

@@ -6,6 +6,7 @@ import type { commerce } from '../model/commerce.ts';
 import type { Secret } from '../secret.ts';
 import { CURRENCY, customerId, iso, major, nameOf, productId } from './sample-names.ts';
 import { stripeSample } from './sample-stripe.ts';
+import { segmentSample } from './sample-segment.ts';
 import { squareSample } from './sample-square.ts';
 import { woocommerceSample } from './sample-woocommerce.ts';
 import type { Customer, Happening, Line, Order } from './sample.ts';
@@ -16,7 +17,7 @@ export interface Sample {
   headers(secret: Secret, nowMs: number, url: string): Record<string, string>;
 }
 
-export type PackName = 'facts' | 'standard' | 'shopify' | 'github' | 'stripe' | 'square' | 'cloudevents' | 'woocommerce';
+export type PackName = 'facts' | 'standard' | 'shopify' | 'github' | 'stripe' | 'square' | 'cloudevents' | 'segment' | 'woocommerce';
 
 export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample>> = {
   facts(happening) {
@@ -81,6 +82,7 @@ export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample
   stripe: stripeSample,
   woocommerce: woocommerceSample,
   square: squareSample,
+  segment: segmentSample,
 };
 
 function standardHeaders(id: string, body: string, secret: Secret, nowMs: number): Record<string, string> {

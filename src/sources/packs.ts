@@ -5,6 +5,7 @@
 import { cloudevents } from './cloudevents.ts';
 import { facts } from './facts.ts';
 import { github } from './github.ts';
+import { segment } from './segment.ts';
 import { shopify } from './shopify.ts';
 import type { SourceBuilder } from './source.ts';
 import { standard } from './standard.ts';
@@ -17,6 +18,7 @@ export const PACKS: Readonly<Record<string, SourceBuilder>> = {
   shopify: shopify(),
   github: github(),
   cloudevents: cloudevents(),
+  segment: segment(),
   stripe: stripe(),
   woocommerce: woocommerce(),
 };

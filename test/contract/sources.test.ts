@@ -12,6 +12,7 @@ import { commerce } from '../../src/model/commerce.ts';
 import { cloudevents } from '../../src/sources/cloudevents.ts';
 import { facts } from '../../src/sources/facts.ts';
 import { github } from '../../src/sources/github.ts';
+import { segment } from '../../src/sources/segment.ts';
 import { shopify } from '../../src/sources/shopify.ts';
 import type { SourceBuilder } from '../../src/sources/source.ts';
 import { square } from '../../src/sources/square.ts';
@@ -31,6 +32,7 @@ import {
   publicKeyText,
   SECRET_TEXT,
   secret,
+  segmentDelivery,
   shopifyDelivery,
   sourceOf,
   SQUARE_URL,
@@ -183,6 +185,14 @@ const ROWS: Readonly<Record<string, Row>> = {
     digest: /.{64}$/,
     wrong: '0'.repeat(64),
     body: '{"facts":[]}',
+  },
+  segment: {
+    builder: segment(),
+    sign: (s) => segmentDelivery(s),
+    signature: 'x-signature',
+    digest: /.{40}$/,
+    wrong: '0'.repeat(40),
+    body: '{"type":"page","messageId":"m-1"}',
   },
 };
 

@@ -140,6 +140,13 @@ export function hmacDelivery({ body, secretText = SECRET_TEXT, source = 'acme' }
   return { source, body: bytes, headers: { [name]: `${prefix}${signature}` }, receivedAtMs: NOW_MS };
 }
 
+/** Segment's Webhooks destination: SHA-1, in hex. */
+export function segmentDelivery({ body, secretText = SECRET_TEXT, source = 'acme' }: Sign): Delivery {
+  const bytes = Buffer.from(body);
+  const signature = createHmac('sha1', secret(secretText).key).update(bytes).digest('hex');
+  return { source, body: bytes, headers: { 'x-signature': signature }, receivedAtMs: NOW_MS };
+}
+
 export const SQUARE_URL = 'https://shop.example/webhooks/square';
 
 export function squareDelivery({ body, secretText = SECRET_TEXT, source = 'acme' }: Sign, url = SQUARE_URL): Delivery {

@@ -60,6 +60,15 @@ test('samples of square are signed for the URL that they are posted to, and tell
   expect([...graph.edges.keys()].filter((id) => id.includes('PLACED')).length).toBeGreaterThan(30);
 });
 
+test('samples of segment are signed, and tell of visits, pages and who came', () => {
+  const { ids, ignored, graph } = play('segment', 'a', 300);
+  expect(ids.size).toBe(300);
+  expect(ignored).toEqual([]);
+  expect(labels(graph.nodes)).toEqual(new Set(['Customer', 'Email', 'Session', 'PageView', 'Page']));
+  for (const type of ['HAS_SESSION', 'VIEWED', 'OF'])
+    expect([...graph.edges.keys()].filter((id) => id.includes(type)).length).toBeGreaterThan(20);
+});
+
 test('samples of github are signed and named, and mean nothing by themselves', () => {
   const { ids, ignored } = play('github', 'a', 100);
   expect(ids.size).toBe(100);
