@@ -7,26 +7,22 @@ import type { Json } from '../json.ts';
 import { readEnvelope, type Envelope } from '../model/envelope.ts';
 import { resolve } from '../model/resolve.ts';
 import type { SourceBuilder } from './source.ts';
-import { requireKeys, verifyStandard } from './standard-signature.ts';
+import { signedByStandard } from './standard-signature.ts';
 
 /** Wrong shapes, names, types and keys too long are 400 with a path: `identify` resolves against the model before anything is stored. */
 export function facts(): SourceBuilder {
-  return ({ name, secrets, model }) => {
-    const live = requireKeys(name, secrets);
-    return {
-      name,
-      model,
-      version: 'facts@1',
-      keepHeaders: ['webhook-id', 'webhook-timestamp', 'svix-id', 'svix-timestamp', 'content-type', 'user-agent'],
-      verify: (delivery) => verifyStandard(delivery, live),
-      identify(_delivery, body, bodyHash) {
-        const envelope = readOwn(body);
-        resolve(model, { source: name, id: envelope.id, bodyHash }, envelope);
-        return { id: envelope.id };
-      },
-      map: (_event, body) => readOwn(body),
-    };
-  };
+  return ({ name, secrets, model }) => ({
+    name,
+    model,
+    version: 'facts@1',
+    ...signedByStandard(name, secrets),
+    identify(_delivery, body, bodyHash) {
+      const envelope = readOwn(body);
+      resolve(model, { source: name, id: envelope.id, bodyHash }, envelope);
+      return { id: envelope.id };
+    },
+    map: (_event, body) => readOwn(body),
+  });
 }
 
 /** The row field `source` is for places where rows of many sources come together; here the path has named it. */

@@ -8,6 +8,7 @@ import { IngestError } from '../errors.ts';
 import type { Delivery } from '../event.ts';
 import type { Secret } from '../secret.ts';
 import { badSignature, checkStamp, decodeDigest, header, matchHmac, MAX_SIGNATURES } from './signature.ts';
+import type { Source } from './source.ts';
 
 /** What a source verifies with. `v1` is held against shared secrets only and `v1a` against public keys only; a request brings neither. */
 export interface Keys {
@@ -64,6 +65,15 @@ export function verifyStandard(delivery: Delivery, keys: Keys): string {
   if (matched !== undefined) return matched;
   if (v1.length === 0 && v1a.length > 0) throw badSignature('no signature matches a live public key');
   return matchHmac(keys.shared, [signed, delivery.body], v1);
+}
+
+/** What sources of this scheme have in common: how they verify, and the headers that they keep. Throws `BAD_CONFIG` as `requireKeys` does. */
+export function signedByStandard(name: string, secrets: readonly Secret[]): Pick<Source, 'keepHeaders' | 'verify'> {
+  const keys = requireKeys(name, secrets);
+  return {
+    keepHeaders: ['webhook-id', 'webhook-timestamp', 'svix-id', 'svix-timestamp', 'content-type', 'user-agent'],
+    verify: (delivery) => verifyStandard(delivery, keys),
+  };
 }
 
 /** Nothing here is secret, so nothing has to take constant time. */

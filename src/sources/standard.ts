@@ -5,23 +5,19 @@
 import { isJsonObject } from '../json.ts';
 import { factsIn, typeText } from './data-facts.ts';
 import type { SourceBuilder } from './source.ts';
-import { deliveryId, requireKeys, verifyStandard } from './standard-signature.ts';
+import { deliveryId, signedByStandard } from './standard-signature.ts';
 
 /** `occurredAt` is `data.occurredAt`, else the body's `timestamp`; never the header's time, which is new on each retry. */
 export function standard(): SourceBuilder {
-  return ({ name, secrets, model }) => {
-    const live = requireKeys(name, secrets);
-    return {
-      name,
-      model,
-      version: 'standard@1',
-      keepHeaders: ['webhook-id', 'webhook-timestamp', 'svix-id', 'svix-timestamp', 'content-type', 'user-agent'],
-      verify: (delivery) => verifyStandard(delivery, live),
-      identify: (delivery) => ({ id: deliveryId(delivery) }),
-      map(event, body) {
-        const { type, timestamp, data } = isJsonObject(body) ? body : {};
-        return factsIn(data, { id: event.id, type: typeText(type), time: timestamp, timeName: 'timestamp' });
-      },
-    };
-  };
+  return ({ name, secrets, model }) => ({
+    name,
+    model,
+    version: 'standard@1',
+    ...signedByStandard(name, secrets),
+    identify: (delivery) => ({ id: deliveryId(delivery) }),
+    map(event, body) {
+      const { type, timestamp, data } = isJsonObject(body) ? body : {};
+      return factsIn(data, { id: event.id, type: typeText(type), time: timestamp, timeName: 'timestamp' });
+    },
+  });
 }
