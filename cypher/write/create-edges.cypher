@@ -1,9 +1,8 @@
 // Edges that became visible; their ends are locked or can never go.
-// params: $rows [[from element, to element, {property: value}]]
+// params: $nodes [element], $rows [[place of from, place of to, key part …, property …, clock]]
 // columns: n (as many as rows, or something vanished)
 UNWIND $rows AS r
-MATCH (a) WHERE elementId(a) = r[0]
-MATCH (b) WHERE elementId(b) = r[1]
-CREATE (a)-[e:{{TYPE}}]->(b)
-SET e = r[2]
+MATCH (a) WHERE elementId(a) = $nodes[r[0]]
+MATCH (b) WHERE elementId(b) = $nodes[r[1]]
+CREATE (a)-[e:{{TYPE}} {{{SET}}}]->(b)
 RETURN count(*) AS n

@@ -1,4 +1,7 @@
-/** From what the fold says to what the database must be told: rows for the statements of `cypher/write`. Pure. */
+/**
+ * From what the fold says to what the database must be told: rows for the statements of `cypher/write`. What appears is
+ * written by position, a column a property, since names would be half of what is sent; what changes, by name. Pure.
+ */
 import { encodeEdge, encodeNode, encodeValues } from '../model/codec.ts';
 import type { Changes } from '../model/fold.ts';
 import { exists, isBlankEdge, isBlankNode, isSameEdge, isSameNode, type EdgeState, type NodeState, type Register } from '../model/state.ts';
@@ -6,14 +9,23 @@ import type { NodeRef } from '../model/refs.ts';
 import { sameValue, type PropertyType } from '../model/values.ts';
 import { waitingEvents } from '../model/world.ts';
 import { indexKey, type Loaded } from './loaded.ts';
-import { scalarToBolt, toBolt } from './values.ts';
+import { placeToBolt, scalarToBolt, toBolt } from './values.ts';
 
 type Row = readonly unknown[];
 
+/** Edges of one type. Rows name their ends by their places among the elements: many edges share an end, and an element id is long. */
+export interface NewEdges {
+  readonly places: Map<string, number>;
+  readonly rows: Row[];
+}
+
 export interface Plan {
+  /** By label. */
+  readonly createNodes: Map<string, Row[]>;
   readonly setNodes: Row[];
   readonly deleteNodes: string[];
-  readonly createEdges: Map<string, Row[]>;
+  /** By type. */
+  readonly createEdges: Map<string, NewEdges>;
   readonly setEdges: Row[];
   readonly deleteEdges: string[];
   readonly hideNodes: Row[];
@@ -41,6 +53,7 @@ export function wakingEnds(loaded: Loaded, changes: Changes): NodeRef[] {
 
 export function planWrites(loaded: Loaded, changes: Changes): Plan {
   const plan: Plan = {
+    createNodes: new Map(),
     setNodes: [],
     deleteNodes: [],
     createEdges: new Map(),
@@ -73,13 +86,12 @@ function planNode(plan: Plan, loaded: Loaded, id: string, node: NodeState): void
   const was = exists(before);
   const same = before !== undefined && isSameNode(before, node);
   if (exists(node)) {
-    if (!was || !same)
+    const { label, properties: types } = node.ref.shape;
+    if (!was) push(plan.createNodes, label, [element, ...columns(types, node.properties), encodeNode(node)]);
+    else if (!same)
       plan.setNodes.push([
         element,
-        {
-          ...changedProperties(node.ref.shape.properties, was ? before?.properties : undefined, node.properties),
-          _clock: encodeNode(node),
-        },
+        { ...changedProperties(types, before?.properties ?? new Map(), node.properties), _clock: encodeNode(node) },
       ]);
     if (loaded.hiddenNodes.has(id)) plan.unhideNodes.push(indexKey(id));
     return;
@@ -99,21 +111,35 @@ function planEdge(plan: Plan, loaded: Loaded, changes: Changes, id: string, edge
   const types = edge.ref.shape.properties;
   if (visible && element !== undefined) {
     if (before === undefined || !isSameEdge(before, edge))
-      plan.setEdges.push([element, { ...changedProperties(types, before?.properties, edge.properties), _clock: encodeEdge(edge) }]);
+      plan.setEdges.push([
+        element,
+        { ...changedProperties(types, before?.properties ?? new Map(), edge.properties), _clock: encodeEdge(edge) },
+      ]);
     return;
   }
   if (visible) {
-    const set: Record<string, unknown> = changedProperties(types, undefined, edge.properties);
-    edge.ref.shape.key.forEach(({ name, type }, i) => (set[name] = scalarToBolt(type.type, edge.ref.key[i] ?? '')));
-    set['_clock'] = encodeEdge(edge);
-    const rows = plan.createEdges.get(edge.ref.shape.type) ?? [];
-    rows.push([loaded.nodeElements.get(edge.ref.from.id), loaded.nodeElements.get(edge.ref.to.id), set]);
-    plan.createEdges.set(edge.ref.shape.type, rows);
+    createEdge(plan, loaded, edge);
     if (loaded.hiddenEdges.has(id)) plan.unhideEdges.push(indexKey(id));
     return;
   }
   if (element !== undefined) plan.deleteEdges.push(element);
   planHiddenEdge(plan, loaded, id, edge);
+}
+
+function createEdge(plan: Plan, loaded: Loaded, edge: EdgeState): void {
+  const { ref } = edge;
+  const { shape } = ref;
+  let created = plan.createEdges.get(shape.type);
+  if (created === undefined) plan.createEdges.set(shape.type, (created = { places: new Map(), rows: [] }));
+  const { places, rows } = created;
+  const [from, to] = [ref.from, ref.to].map((end) => {
+    const element = loaded.nodeElements.get(end.id) as string;
+    const place = places.get(element) ?? places.size;
+    places.set(element, place);
+    return placeToBolt(place);
+  });
+  const key = shape.key.map(({ type }, i) => scalarToBolt(type.type, ref.key[i] ?? ''));
+  rows.push([from, to, ...key, ...columns(shape.properties, edge.properties), encodeEdge(edge)]);
 }
 
 function planHiddenEdge(plan: Plan, loaded: Loaded, id: string, edge: EdgeState): void {
@@ -138,17 +164,33 @@ function stands(end: NodeRef, loaded: Loaded, changes: Changes, element: string 
   return node === undefined ? element !== undefined : exists(node);
 }
 
+/** Values in the order of the shape; null for none. */
+function columns(types: ReadonlyMap<string, PropertyType>, registers: ReadonlyMap<string, Register>): unknown[] {
+  const out: unknown[] = [];
+  for (const [name, type] of types) {
+    const value = registers.get(name)?.value ?? null;
+    out.push(value === null ? null : toBolt(type, value));
+  }
+  return out;
+}
+
 function changedProperties(
   types: ReadonlyMap<string, PropertyType>,
-  before: ReadonlyMap<string, Register> | undefined,
+  before: ReadonlyMap<string, Register>,
   after: ReadonlyMap<string, Register>,
 ): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [name, { value }] of after) {
     const type = types.get(name);
-    if (type === undefined || sameValue(before?.get(name)?.value ?? null, value)) continue;
+    if (type === undefined || sameValue(before.get(name)?.value ?? null, value)) continue;
     out[name] = value === null ? null : toBolt(type, value);
   }
-  if (before !== undefined) for (const [name, { value }] of before) if (value !== null && !after.has(name)) out[name] = null;
+  for (const [name, { value }] of before) if (value !== null && !after.has(name)) out[name] = null;
   return out;
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
 }

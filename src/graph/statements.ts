@@ -14,6 +14,7 @@ function statement(name: string, fill: Readonly<Record<string, string>> = {}): s
 export interface NodeStatements {
   readonly lock: string;
   readonly touch: string;
+  readonly create: string;
 }
 
 export interface EdgeStatements {
@@ -90,18 +91,25 @@ export function createStatements(model: Model): Statements {
 
 function nodeStatements(shape: NodeShape): NodeStatements {
   const fill = { LABEL: shape.label, KEY: shape.key.map(({ name }, i) => `${name}: k[${i + 1}]`).join(', ') };
-  return { lock: statement('read/lock-nodes', fill), touch: statement('read/touch-nodes', fill) };
+  const set = [...shape.properties.keys(), '_clock'].map((name, i) => `x.${name} = r[${i + 1}]`).join(', ');
+  return {
+    lock: statement('read/lock-nodes', fill),
+    touch: statement('read/touch-nodes', fill),
+    create: statement('write/create-nodes', { LABEL: shape.label, SET: set }),
+  };
 }
 
 function edgeStatements(shape: RelationshipShape): EdgeStatements {
   const conditions = shape.key.map(({ name }, i) => `e.${name} = r[${i + 3}]`).join(' AND ');
+  const names = [...shape.key.map(({ name }) => name), ...shape.properties.keys(), '_clock'];
+  const set = names.map((name, i) => `${name}: r[${i + 2}]`).join(', ');
   const other = shape.owner === 'to' ? shape.from : shape.to;
   const fill = { TYPE: shape.type, WHERE: conditions === '' ? '' : ` WHERE ${conditions}`, OTHER: columns('m', other.key) };
   return {
     byEnds: statement('read/edges-by-ends', fill),
     bySlot: statement(`read/slot-edges-${shape.owner ?? 'from'}`, fill),
     bySet: statement('read/set-edges', { ...fill, OTHER: columns('m', shape.to.key) }),
-    create: statement('write/create-edges', fill),
+    create: statement('write/create-edges', { TYPE: shape.type, SET: set }),
   };
 }
 

@@ -108,25 +108,32 @@ async function readQuarantined(tx: Tx, statements: Statements, until: bigint, li
 /** Every row must find what it is for: an entity that vanished meanwhile means a fresh transaction. */
 async function writePlan(tx: Tx, statements: Statements, plan: Plan): Promise<void> {
   const written: Promise<void>[] = [];
-  const write = (cypher: string, rows: readonly unknown[], counted: boolean): void => {
-    if (rows.length > 0) written.push(writeRows(tx, cypher, rows, counted));
+  const write = (cypher: string | undefined, rows: readonly unknown[], nodes?: readonly string[]): void => {
+    if (rows.length > 0) written.push(writeAll(tx, cypher ?? '', rows, nodes));
   };
-  write(statements.setNodes, plan.setNodes, true);
-  write(statements.deleteEdges, plan.deleteEdges, true);
-  for (const [type, rows] of plan.createEdges) write(statements.edges.get(type)?.create ?? '', rows, true);
-  write(statements.setEdges, plan.setEdges, true);
-  write(statements.deleteNodes, plan.deleteNodes, true);
-  write(statements.hideNodes, plan.hideNodes, false);
-  write(statements.unhideNodes, plan.unhideNodes, false);
-  write(statements.hideEdges, plan.hideEdges, false);
-  write(statements.unhideEdges, plan.unhideEdges, false);
-  await Promise.all(written);
+  for (const [label, rows] of plan.createNodes) write(statements.nodes.get(label)?.create, rows);
+  write(statements.setNodes, plan.setNodes);
+  write(statements.deleteEdges, plan.deleteEdges);
+  for (const [type, { places, rows }] of plan.createEdges) write(statements.edges.get(type)?.create, rows, [...places.keys()]);
+  write(statements.setEdges, plan.setEdges);
+  write(statements.deleteNodes, plan.deleteNodes);
+  await Promise.all([
+    ...written,
+    writeSome(tx, statements.hideNodes, plan.hideNodes),
+    writeSome(tx, statements.unhideNodes, plan.unhideNodes),
+    writeSome(tx, statements.hideEdges, plan.hideEdges),
+    writeSome(tx, statements.unhideEdges, plan.unhideEdges),
+  ]);
 }
 
-async function writeRows(tx: Tx, cypher: string, rows: readonly unknown[], counted: boolean): Promise<void> {
-  const result = await tx.run<{ n: bigint }>(cypher, { rows });
-  if (!counted) return;
+async function writeAll(tx: Tx, cypher: string, rows: readonly unknown[], nodes: readonly string[] = []): Promise<void> {
+  const result = await tx.run<{ n: bigint }>(cypher, { rows, nodes });
   const found = Number(result.records[0]?.get('n') ?? 0n);
   if (found !== rows.length)
     throw new IngestError('GRAPH_CONFLICT', `${rows.length - found} of ${rows.length} rows found nothing to write to`, { cypher });
+}
+
+/** Hidden rows: there is nothing to find. */
+async function writeSome(tx: Tx, cypher: string, rows: readonly unknown[]): Promise<void> {
+  if (rows.length > 0) await tx.run(cypher, { rows });
 }

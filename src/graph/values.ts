@@ -19,6 +19,11 @@ export function scalarToBolt(type: TypeName, value: Scalar): unknown {
   return Number.isSafeInteger(number) ? int(number) : value;
 }
 
+/** A place in a list: the driver would send a number as FLOAT, and no list is indexed by that. */
+export function placeToBolt(place: number): unknown {
+  return int(place);
+}
+
 /** Undefined when the stored value is not of the declared type (somebody else wrote it). */
 export function fromBolt(type: PropertyType, stored: unknown): Value | undefined {
   if (!Array.isArray(stored)) return scalarFromBolt(type.type, stored);

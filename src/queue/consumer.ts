@@ -24,8 +24,6 @@ export interface ConsumerOptions {
   readonly prefix: string;
   /** Returns when every event is committed. A throw is logged and the same batch handed over again, with backoff. */
   readonly handle: (jobs: readonly Gathered[]) => Promise<void>;
-  /** Told of every job that Redis has completed: it will not come again. */
-  readonly onCompleted?: (id: string) => void;
   /** A batch takes whole jobs up to so many events (default 2,000) or characters of bodies (default 16 Mi), and one job at least. */
   readonly maxBatchEvents?: number;
   readonly maxBatchBytes?: number;
@@ -64,7 +62,6 @@ export function createConsumer({
   redis,
   prefix,
   handle,
-  onCompleted,
   maxBatchEvents = 2_000,
   maxBatchBytes = 16 * 2 ** 20,
   lanes = 2,
@@ -91,7 +88,6 @@ export function createConsumer({
     settings: { backoffStrategy: backoffMs },
   });
   worker.on('error', (err) => log?.debug({ err }, 'consumer.failed'));
-  worker.on('completed', (job) => onCompleted?.(job.id ?? ''));
   worker.on('failed', (job, err) => log?.error({ err, job: job?.id }, 'job.failed'));
   worker.on('stalled', (job) => log?.warn({ job }, 'job.stalled'));
 

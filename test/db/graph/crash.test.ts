@@ -88,7 +88,7 @@ test('a commit whose acknowledgement is lost counts once: the jobs are done agai
 });
 
 test.each([
-  ['of effects', 'SET x += r[1]'],
+  ['of effects', 'MATCH (x:'],
   ['of the ledger', 'CREATE (:_Event'],
   ['of job marks', 'CREATE (j:_Job'],
   ['of locks', 'ON CREATE SET n._clock'],
