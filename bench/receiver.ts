@@ -1,7 +1,7 @@
 /**
  * The receiver: signed requests a second on one core with Redis `always` (32 keep-alive connections, no pipelining), then
- * ack times at 500/s, open loop. Server, Redis and load generator are three processes.
- *   jiti bench/receiver.ts [--requests 40000] [--seconds 10] [--json]
+ * ack times at 500/s, open loop: alone, and while a worker writes the same events to Neo4j. Each part is a process.
+ *   jiti bench/receiver.ts [--requests 40000] [--seconds 10] [--no-worker] [--json]
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
@@ -12,12 +12,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { runtimeOptions } from '../src/cli/runtime.ts';
+import { loadConfig, readEnvironment, type Environment } from '../src/config.ts';
+import { createBolt } from '../src/graph/driver.ts';
+import { applySchema } from '../src/graph/schema.ts';
 import { createHttpServer } from '../src/http/server.ts';
 import { createWebhooks } from '../src/http/webhooks.ts';
+import { loadSetup } from '../src/load-config.ts';
+import { createLog } from '../src/log.ts';
+import { startService } from '../src/main.ts';
 import { commerce } from '../src/model/commerce.ts';
 import { createInbox } from '../src/queue/inbox.ts';
 import { checkDurability, connectRedis, waitUntilReady } from '../src/queue/redis.ts';
 import { receive } from '../src/receive.ts';
+import { startRuntime } from '../src/runtime/runtime.ts';
 import { secretOf } from '../src/secret.ts';
 import { facts } from '../src/sources/facts.ts';
 import { startRedis } from '../test/support/redis-server.ts';
@@ -51,6 +59,26 @@ async function serve(redisUrl: string): Promise<void> {
   process.on('message', report);
   process.on('disconnect', () => process.exit());
   report();
+}
+
+/** A worker as `eventgraft work` starts it, on the queue of the bench. */
+async function work(environment: Environment): Promise<void> {
+  const config = loadConfig(environment);
+  const setup = await loadSetup(config);
+  if (config.neo4j === undefined || config.redisUrl === undefined) throw new Error('the bench gives both');
+  const bolt = createBolt(config.neo4j);
+  await applySchema(bolt, setup.model);
+  await bolt.close();
+  await startService({
+    config,
+    setup,
+    roles: ['work'],
+    redisUrl: config.redisUrl,
+    neo4j: config.neo4j,
+    log: createLog({ level: 'silent' }),
+  });
+  process.on('disconnect', () => process.exit());
+  process.send?.('working');
 }
 
 function request(): string {
@@ -149,13 +177,17 @@ async function ask(child: ChildProcess): Promise<Report> {
   return report;
 }
 
-/** Starts its own Redis and receiver, measures, and stops both. */
-export async function benchReceiver({ requests = 40_000, seconds = 10 } = {}): Promise<Readonly<Record<string, number>>> {
-  const server = await startRedis();
+function start(...args: string[]): ChildProcess {
   const jiti = createRequire(import.meta.url)
     .resolve('jiti/package.json')
     .replace('package.json', 'lib/jiti-cli.mjs');
-  const child = fork(jiti, [fileURLToPath(import.meta.url), '--serve', server.url]);
+  return fork(jiti, [fileURLToPath(import.meta.url), ...args], { execArgv: ['--max-semi-space-size=64'] });
+}
+
+/** Starts its own Redis and receiver (and Neo4j and a worker, for the last figures), measures, and stops all. */
+export async function benchReceiver({ requests = 40_000, seconds = 10, worker = true } = {}): Promise<Readonly<Record<string, number>>> {
+  const server = await startRedis();
+  const child = start('--serve', server.url);
   try {
     const [{ url }] = (await once(child, 'message')) as [Report];
     await closedLoop(url, Math.ceil(requests / 4)); // Warm.
@@ -163,6 +195,7 @@ export async function benchReceiver({ requests = 40_000, seconds = 10 } = {}): P
     const { perSecond, failed } = await closedLoop(url, requests);
     const cpuSeconds = (await ask(child)).cpuSeconds - before.cpuSeconds;
     const open = await openLoop(url, seconds);
+    const beside = worker ? await besideWorker(url, server.url, seconds) : {};
     return {
       requestsPerSecond: perSecond,
       requestsPerCpuSecond: Math.round(requests / cpuSeconds),
@@ -170,6 +203,7 @@ export async function benchReceiver({ requests = 40_000, seconds = 10 } = {}): P
       ackP99Ms: open.p99,
       ackMaxMs: open.max,
       failed: failed + open.failed,
+      ...beside,
     };
   } finally {
     child.disconnect();
@@ -177,13 +211,72 @@ export async function benchReceiver({ requests = 40_000, seconds = 10 } = {}): P
   }
 }
 
+async function besideWorker(url: string, redisUrl: string, seconds: number): Promise<Readonly<Record<string, number>>> {
+  const runtime = await startRuntime({ ...runtimeOptions(loadConfig(readEnvironment())), heapMb: 2_048, pageCacheMb: 512 });
+  const { uri, username, password, database } = runtime.neo4j;
+  const child = start(
+    '--work',
+    JSON.stringify({
+      NEO4J_URI: uri,
+      NEO4J_USERNAME: username,
+      NEO4J_PASSWORD: password,
+      NEO4J_DATABASE: database,
+      REDIS_URL: redisUrl,
+      EVENTGRAFT_QUEUE_PREFIX: 'bench',
+      WEBHOOK_SECRET_FACTS: `whsec_${KEY.toString('base64')}`,
+    }),
+  );
+  try {
+    await once(child, 'message');
+    const queue = await watchDepth(redisUrl);
+    await queue.drained(); // What the closed loop left; warms Neo4j as well.
+    const open = await openLoop(url, seconds);
+    const left = await queue.depth();
+    await queue.close();
+    return { besideP50Ms: open.p50, besideP99Ms: open.p99, besideMaxMs: open.max, besideFailed: open.failed, besideLeft: left };
+  } finally {
+    child.disconnect();
+    await runtime.close();
+  }
+}
+
+/** Events that are still in the queue. */
+async function watchDepth(redisUrl: string): Promise<{ depth(): Promise<number>; drained(): Promise<void>; close(): Promise<void> }> {
+  const redis = connectRedis(redisUrl, { role: 'inbox' });
+  await waitUntilReady(redis);
+  const inbox = createInbox({ redis, prefix: 'bench' });
+  const depth = async (): Promise<number> => (await inbox.counts()).queued;
+  return {
+    depth,
+    async drained() {
+      while ((await depth()) > 0) await sleep(200);
+    },
+    async close() {
+      await inbox.close();
+      redis.disconnect();
+    },
+  };
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
-    options: { serve: { type: 'string' }, requests: { type: 'string' }, seconds: { type: 'string' }, json: { type: 'boolean' } },
+    options: {
+      serve: { type: 'string' },
+      work: { type: 'string' },
+      'no-worker': { type: 'boolean' },
+      requests: { type: 'string' },
+      seconds: { type: 'string' },
+      json: { type: 'boolean' },
+    },
   });
   if (values.serve !== undefined) await serve(values.serve);
+  else if (values.work !== undefined) await work(JSON.parse(values.work) as Environment);
   else {
-    const result = await benchReceiver({ requests: Number(values.requests ?? 40_000), seconds: Number(values.seconds ?? 10) });
+    const result = await benchReceiver({
+      requests: Number(values.requests ?? 40_000),
+      seconds: Number(values.seconds ?? 10),
+      worker: values['no-worker'] !== true,
+    });
     process.stdout.write(
       values.json === true
         ? `${JSON.stringify(result)}\n`

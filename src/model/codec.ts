@@ -26,6 +26,8 @@ interface Stored {
 }
 
 export function encodeNode(node: NodeState): string {
+  const sole = node.slots.size === 0 && node.sets.size === 0 ? soleClock(node.asserted, node.removed, node.properties) : undefined;
+  if (sole !== undefined) return stampText(sole);
   const stamps = createStamps(commonClock(node.properties, node.asserted ?? node.removed));
   const out = encodeShared(stamps, node.asserted, node.removed, node.properties);
   for (const [type, slot] of node.slots)
@@ -35,6 +37,8 @@ export function encodeNode(node: NodeState): string {
 }
 
 export function encodeEdge(edge: EdgeState): string {
+  const sole = soleClock(edge.linked, edge.unlinked, edge.properties);
+  if (sole !== undefined) return stampText(sole);
   const stamps = createStamps(commonClock(edge.properties, edge.linked ?? edge.unlinked));
   return finish(encodeShared(stamps, edge.linked, edge.unlinked, edge.properties));
 }
@@ -128,6 +132,13 @@ function decodeProperties(into: Map<string, Register>, stored: Stored, clocks: r
   for (const [name, stamp] of Object.entries(stored.p ?? {})) {
     if (!values.has(name)) into.set(name, { clock: pick(clocks, stamp) ?? common, value: null });
   }
+}
+
+/** The clock of the one fact that said all there is to know: most rows, and the short way to their text. */
+function soleClock(top: Clock | undefined, bottom: Clock | undefined, properties: ReadonlyMap<string, Register>): Clock | undefined {
+  if (bottom !== undefined) return undefined;
+  for (const { clock, value } of properties.values()) if (clock !== top || value === null) return undefined;
+  return top;
 }
 
 /** The stamp that most of the present properties share; without any, the given one. */
