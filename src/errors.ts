@@ -33,7 +33,7 @@ export const ERRORS = {
     retry: 'never',
     advice: 'Send one event as uncompressed JSON, a CloudEvent in structured mode; a batch belongs to POST /events.',
   },
-  RATE_LIMITED: { status: 429, retry: 'never', advice: 'Slow down.' },
+  RATE_LIMITED: { status: 429, retry: 'never', advice: 'Slow down, and try again after Retry-After.' },
   HEADERS_TOO_LARGE: { status: 431, retry: 'never', advice: 'Send fewer or shorter headers.' },
   BAD_JSON: { status: 400, retry: 'never', advice: 'Send one valid RFC 8259 JSON text in UTF-8.' },
   TOO_DEEP: { status: 400, retry: 'never', advice: 'Nest at most 64 levels.' },
@@ -64,6 +64,13 @@ export const ERRORS = {
   },
   GRAPH_CONFLICT: { status: 503, retry: 'retry', advice: 'Nothing: a deadlock or race is tried again in a fresh transaction.' },
   QUEUE_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Bring Redis back; senders are asked to deliver again.' },
+  // ── senders that are asked for more ──
+  SENDER_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Nothing: the sender is asked again until it answers, and its events wait.' },
+  OUTBOUND_REFUSED: {
+    status: 503,
+    retry: 'retry',
+    advice: 'Correct the URL of the source, or what its name resolves to: https and public addresses only, or loopback by name.',
+  },
   // ── the operator's own errors ──
   BAD_CONFIG: { status: 500, retry: 'never', advice: 'Correct the setting that the message names.' },
   BAD_MODEL: { status: 500, retry: 'never', advice: 'Correct the model.' },
@@ -83,6 +90,8 @@ export type ErrorCode = keyof typeof ERRORS;
 export interface ErrorContext {
   /** Where in the input, e.g. `facts[2].upsert.set.totalMinor`. Shown to the sender. */
   readonly path?: string;
+  /** When it is worth trying again. Becomes the header `Retry-After`. */
+  readonly retryAfterSeconds?: number | undefined;
   /** Further facts for logs and the ledger; never shown to an unauthenticated caller. */
   readonly [detail: string]: unknown;
 }
