@@ -86,35 +86,31 @@ interface Caps {
   readonly maxBytes: number;
 }
 
-function send(
+async function send(
   to: URL,
   addresses: readonly string[],
   headers: Readonly<Record<string, string>>,
   { signal, maxBytes }: Caps,
 ): Promise<Answer> {
-  return new Promise((done, fail) => {
-    const options: RequestOptions = {
-      method: 'GET',
-      headers: { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'eventgraft', ...headers },
-      agent: false, // A kept connection would outlive the check of its address.
-      signal,
-      lookup: (_hostname, { all }, answer) => {
-        const found = addresses.map((address) => ({ address, family: isIP(address) }));
-        const [first] = found;
-        if (all === true) answer(null, found);
-        else answer(null, first?.address ?? '', first?.family);
-      },
-    };
-    const request = (to.protocol === 'https:' ? httpsRequest : httpRequest)(to, options, (response) => {
-      readBody(response, maxBytes).then(
-        (body) =>
-          done({ status: response.statusCode ?? 0, body, date: response.headers.date, retryAfter: response.headers['retry-after'] }),
-        fail,
-      );
-    });
+  const options: RequestOptions = {
+    method: 'GET',
+    headers: { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'eventgraft', ...headers },
+    agent: false, // A kept connection would outlive the check of its address.
+    signal,
+    lookup: (_hostname, { all }, answer) => {
+      const found = addresses.map((address) => ({ address, family: isIP(address) }));
+      const [first] = found;
+      if (all === true) answer(null, found);
+      else answer(null, first?.address ?? '', first?.family);
+    },
+  };
+  const response = await new Promise<IncomingMessage>((answered, fail) => {
+    const request = (to.protocol === 'https:' ? httpsRequest : httpRequest)(to, options, answered);
     request.on('error', fail);
     request.end();
   });
+  const body = await readBody(response, maxBytes);
+  return { status: response.statusCode ?? 0, body, date: response.headers.date, retryAfter: response.headers['retry-after'] };
 }
 
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
@@ -134,13 +130,18 @@ async function resolveAll(hostname: string): Promise<string[]> {
 }
 
 /** The system's resolver cannot be interrupted; its answer is then no longer waited for. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((done, fail) => {
-    const abort = (): void => fail(new Error('aborted'));
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(done, fail).finally(() => signal.removeEventListener('abort', abort));
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort = (): void => {};
+  const aborted = new Promise<never>((_resolve, fail) => {
+    abort = () => fail(new Error('aborted'));
   });
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 /** Messages of sockets and TLS may quote what was sent; their codes do not. */
