@@ -3,6 +3,7 @@
  * and never repeats the value, which may be a secret.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 
 import { z } from 'zod';
@@ -31,6 +32,15 @@ export interface Config {
   /** Events in the queue beyond which senders get 503 `OVERLOADED`. */
   readonly maxQueued: number;
   readonly durability: Durability;
+  /** Sockets at once. */
+  readonly maxConnections: number;
+  /** Requests a second, before anything is verified, and verified ones of a source; 0 = no limit. */
+  readonly maxAddressRate: number;
+  readonly maxSourceRate: number;
+  /** How late the event loop may be before senders get 503 `OVERLOADED`; 0 = as late as it likes. */
+  readonly maxLagMs: number;
+  /** Addresses and ranges (`10.0.0.0/8`) whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** How far ahead of receipt a stamp may be before its event is quarantined. */
   readonly maxFutureSeconds: number;
   readonly runtime: 'local' | 'docker' | undefined;
@@ -67,6 +77,11 @@ const tokens = z
   // Tokens travel in a header, where nothing else survives unchanged.
   .refine((all) => all.every((token) => /^[\x21-\x7e]+$/.test(token)), 'must be printable ASCII without spaces');
 
+const proxies = z
+  .string()
+  .transform((text) => text.split(',').map((range) => range.trim()))
+  .refine((all) => all.every(isRange), 'must be addresses or ranges such as 10.0.0.0/8, separated by commas');
+
 const schema = z.object({
   NEO4J_URI: url('bolt:', 'bolt+s:', 'bolt+ssc:', 'neo4j:', 'neo4j+s:', 'neo4j+ssc:').optional(),
   NEO4J_USERNAME: z.string().default('neo4j'),
@@ -85,6 +100,13 @@ const schema = z.object({
   EVENTGRAFT_MAX_QUEUED: whole(1, MAX_QUEUED_LIMIT).default(1_000_000),
   EVENTGRAFT_DURABILITY: z.enum(['always', 'everysec', 'unknown-ok'], 'must be always, everysec or unknown-ok').default('always'),
   EVENTGRAFT_MAX_FUTURE: whole(0, 366 * 86_400).default(600),
+  EVENTGRAFT_MAX_CONNECTIONS: whole(1, 1_000_000).default(16_384),
+  // About what one core takes in (bench/receiver.ts: 6,077 a second): a limit for the mad, not a share for each.
+  EVENTGRAFT_MAX_ADDRESS_RATE: whole(0, 1_000_000).default(5_000),
+  EVENTGRAFT_MAX_SOURCE_RATE: whole(0, 1_000_000).default(5_000),
+  // A request takes about five turns of the loop, and the tightest sender waits 5 s.
+  EVENTGRAFT_MAX_LAG: whole(0, 60_000).default(500),
+  EVENTGRAFT_TRUSTED_PROXIES: proxies.default([]),
   EVENTGRAFT_RUNTIME: z.enum(['local', 'docker'], 'must be local or docker').optional(),
   EVENTGRAFT_LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be fatal, error, warn, info, debug, trace or silent')
@@ -126,6 +148,11 @@ export function loadConfig(env: Environment): Config {
     queuePrefix: set.EVENTGRAFT_QUEUE_PREFIX,
     maxQueued: set.EVENTGRAFT_MAX_QUEUED,
     durability: set.EVENTGRAFT_DURABILITY,
+    maxConnections: set.EVENTGRAFT_MAX_CONNECTIONS,
+    maxAddressRate: set.EVENTGRAFT_MAX_ADDRESS_RATE,
+    maxSourceRate: set.EVENTGRAFT_MAX_SOURCE_RATE,
+    maxLagMs: set.EVENTGRAFT_MAX_LAG,
+    trustedProxies: set.EVENTGRAFT_TRUSTED_PROXIES,
     maxFutureSeconds: set.EVENTGRAFT_MAX_FUTURE,
     runtime: set.EVENTGRAFT_RUNTIME,
     logLevel: set.EVENTGRAFT_LOG_LEVEL,
@@ -169,6 +196,12 @@ function readLines(env: Environment, variable: string): readonly string[] | unde
     .filter((line) => line !== '');
   if (lines.length === 0) throw bad(`${variable} names an empty file; write one value a line`);
   return lines;
+}
+
+function isRange(text: string): boolean {
+  const [, address = '', bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const family = isIP(address);
+  return family !== 0 && Number(bits ?? 0) <= (family === 6 ? 128 : 32);
 }
 
 function bad(message: string): IngestError {

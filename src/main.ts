@@ -11,8 +11,12 @@ import { createEventReader, type EventReader } from './graph/events.ts';
 import { readMeta } from './graph/meta.ts';
 import { requireSchema } from './graph/schema.ts';
 import { createGraphStore } from './graph/store.ts';
+import { createAddressOf } from './http/address.ts';
+import { createAdmission, limitSources } from './http/admission.ts';
 import { createApp } from './http/app.ts';
 import { createHealth, type Probes } from './http/health.ts';
+import { watchLag } from './http/lag.ts';
+import { createRate } from './http/rate.ts';
 import { createHttpServer } from './http/server.ts';
 import { createWebhooks } from './http/webhooks.ts';
 import type { Setup } from './load-config.ts';
@@ -199,9 +203,13 @@ interface Stores {
 
 async function listen({ config, setup, roles, log }: ServiceOptions, closers: Parts['closers'], stores: Stores): Promise<string> {
   const { inbox, metrics } = stores;
-  const sources = roles.includes('serve') ? setup.sources : new Map();
+  const sources = limitSources(roles.includes('serve') ? setup.sources : new Map(), createRate(config.maxSourceRate));
+  const addressOf = createAddressOf(config.trustedProxies);
+  const lag = watchLag(config.maxLagMs);
+  closers.push(() => lag.close());
   const webhooks = createWebhooks({
     receive: (delivery) => receive(delivery, { sources, inbox }),
+    admit: createAdmission({ addressOf, rate: createRate(config.maxAddressRate), lag }),
     isSource: (name) => sources.has(name),
     isPing: (delivery) => sources.get(delivery.source)?.ping?.(delivery) === true,
     onReceived(receipt, source, tookMs) {
@@ -225,6 +233,8 @@ async function listen({ config, setup, roles, log }: ServiceOptions, closers: Pa
     health: createHealth(roleOf(roles), probesOf(config, stores)),
     metrics,
     tokens: config.adminTokens,
+    addressOf,
+    onRefused: (refusal) => log.warn({ ...refusal }, 'token.refused'),
     factsOf: createFactsOf(setup.sources),
     version: VERSION,
     onFault: (error) => log.error({ err: error }, 'request.failed'),
@@ -232,6 +242,7 @@ async function listen({ config, setup, roles, log }: ServiceOptions, closers: Pa
   const server = createHttpServer({
     host: config.host,
     port: config.port,
+    maxConnections: config.maxConnections,
     webhooks,
     fallback: app,
     onRejected: (code) => metrics.rejected(code),

@@ -82,7 +82,7 @@ async function send(source: string, options: Options): Promise<void> {
     });
   else print(table(['answer', 'deliveries'], [['accepted', accepted], ['duplicate', duplicate], ...Object.entries(refused)]));
   say(
-    `${deliveries.length} deliveries in ${seconds.toFixed(1)} s${retried === 0 ? '' : `, ${retried} tried again after 503`}; --seed ${seed} repeats them.`,
+    `${deliveries.length} deliveries in ${seconds.toFixed(1)} s${retried === 0 ? '' : `, ${retried} tried again after 503 or 429`}; --seed ${seed} repeats them.`,
   );
   if (tally.refused.size > 0) process.exitCode = 1;
   else say('Look: eventgraft events count · eventgraft events list · eventgraft query best-customers');
@@ -160,7 +160,7 @@ async function deliver(sample: Sample, url: string, secret: Secret, tally: Tally
   for (let attempt = 1; ; attempt++) {
     const response = await post(sample, url, secret);
     const said = await response.text();
-    if (response.status === 503 && attempt < MAX_ATTEMPTS) {
+    if ((response.status === 503 || response.status === 429) && attempt < MAX_ATTEMPTS) {
       tally.retried += 1;
       await sleep(Math.min(MAX_WAIT_MS, 1_000 * Number(response.headers.get('retry-after') ?? 1)));
       continue;

@@ -109,6 +109,9 @@ export function createDemo(options: DemoOptions): Demo {
         HOST: '127.0.0.1',
         EVENTGRAFT_QUEUE_PREFIX: queuePrefix,
         EVENTGRAFT_LOG_LEVEL: 'info',
+        // The storm is one sender as fast as it can.
+        EVENTGRAFT_MAX_ADDRESS_RATE: '0',
+        EVENTGRAFT_MAX_SOURCE_RATE: '0',
       },
       secrets: {
         NEO4J_PASSWORD: password,

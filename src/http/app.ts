@@ -9,7 +9,8 @@ import type { Stats } from '../event.ts';
 import type { EventReader } from '../graph/events.ts';
 import type { FactsOf } from '../graph/event-view.ts';
 import type { Metrics } from '../metrics.ts';
-import { createTokenCheck } from './auth.ts';
+import { createAddressOf, type AddressOf } from './address.ts';
+import { createTokenCheck, type Refusal } from './auth.ts';
 import { DOCS_CSP, renderDocs } from './docs-page.ts';
 import { handleErrors } from './errors.ts';
 import { getEvent, listEvents } from './events.ts';
@@ -24,6 +25,10 @@ export interface AppOptions {
   readonly metrics: Pick<Metrics, 'render'>;
   /** Any of them opens `/events` and `/admin`; none, and those paths do not exist. */
   readonly tokens: readonly string[];
+  /** Whom wrong tokens are counted against. Default: the address of the socket. */
+  readonly addressOf?: AddressOf;
+  /** Hears of every wrong token. */
+  readonly onRefused?: (refusal: Refusal & { readonly path: string }) => void;
   readonly factsOf: FactsOf;
   readonly version?: string;
   /** Hears of faults of our own, which are answered with 500 and no detail. */
@@ -81,9 +86,10 @@ export function createApp(options: AppOptions): Express {
     response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer' });
     next();
   });
+  const { addressOf = createAddressOf(), onRefused } = options;
   const check = createTokenCheck(options.tokens);
   const authorize: RequestHandler = (request, _response, next) => {
-    check(request.get('x-admin-token'));
+    check(request.get('x-admin-token'), addressOf(request), (refusal) => onRefused?.({ ...refusal, path: request.baseUrl + request.path }));
     next();
   };
   // All of /admin, so that nobody learns without a token what is there.

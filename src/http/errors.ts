@@ -2,6 +2,7 @@
 import type { ErrorRequestHandler, Request, Response } from 'express';
 
 import { IngestError } from '../errors.ts';
+import { retryAfter } from './answer.ts';
 
 export interface ErrorBody {
   readonly error: { readonly code: string; readonly message: string; readonly path?: string };
@@ -22,8 +23,7 @@ export function handleErrors(onFault: (error: unknown) => void): ErrorRequestHan
       response.status(500).json({ error: { code: 'INTERNAL', message: 'something went wrong here; the log says what' } });
       return;
     }
-    if (known.status === 503) response.set('Retry-After', '5');
-    response.status(known.status).json(errorBody(known));
+    response.set(retryAfter(known.status, known.context)).status(known.status).json(errorBody(known));
   };
 }
 

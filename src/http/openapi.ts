@@ -110,7 +110,10 @@ const PATHS: OpenApi['paths'] = {
       description: 'A page may be short, even empty, before the end: follow `next` until it is null.',
       ...ADMIN,
       parameters: LIST_PARAMETERS,
-      responses: { '200': json('One page.', 'EventPage'), ...refusals('BAD_REQUEST', 'UNAUTHORIZED', 'NOT_FOUND', 'GRAPH_UNAVAILABLE') },
+      responses: {
+        '200': json('One page.', 'EventPage'),
+        ...refusals('BAD_REQUEST', 'UNAUTHORIZED', 'RATE_LIMITED', 'NOT_FOUND', 'GRAPH_UNAVAILABLE'),
+      },
     },
   },
   '/events/{key}': {
@@ -120,7 +123,10 @@ const PATHS: OpenApi['paths'] = {
       summary: 'One event with its body, headers and facts',
       ...ADMIN,
       parameters: [parameter('key', 'The key, percent-encoded once more: `shop:a%2Fb`.', text, 'path')],
-      responses: { '200': json('The event.', 'EventDetail'), ...refusals('BAD_REQUEST', 'UNAUTHORIZED', 'NOT_FOUND', 'GRAPH_UNAVAILABLE') },
+      responses: {
+        '200': json('The event.', 'EventDetail'),
+        ...refusals('BAD_REQUEST', 'UNAUTHORIZED', 'RATE_LIMITED', 'NOT_FOUND', 'GRAPH_UNAVAILABLE'),
+      },
     },
   },
   '/admin/stats': {
@@ -131,7 +137,7 @@ const PATHS: OpenApi['paths'] = {
       ...ADMIN,
       responses: {
         '200': json('The counts; exact while nothing is on its way.', 'Stats'),
-        ...refusals('UNAUTHORIZED', 'NOT_FOUND', 'GRAPH_UNAVAILABLE', 'QUEUE_UNAVAILABLE'),
+        ...refusals('UNAUTHORIZED', 'RATE_LIMITED', 'NOT_FOUND', 'GRAPH_UNAVAILABLE', 'QUEUE_UNAVAILABLE'),
       },
     },
   },

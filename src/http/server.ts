@@ -17,6 +17,8 @@ export interface HttpServerOptions {
   readonly headersTimeoutMs?: number;
   /** From the first byte to the last of a request. Default 30,000. */
   readonly requestTimeoutMs?: number;
+  /** Sockets at once; whoever comes then is cut off without an answer. Default 16,384. */
+  readonly maxConnections?: number;
   readonly onRejected?: (code: ErrorCode, source: string | undefined) => void;
 }
 
@@ -33,7 +35,15 @@ const MAX_HEADER_BYTES = 16 * 1024;
 const CHECK_MS = 500;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { host, port, webhooks, fallback = notFound, headersTimeoutMs = 10_000, requestTimeoutMs = 30_000 } = options;
+  const {
+    host,
+    port,
+    webhooks,
+    fallback = notFound,
+    headersTimeoutMs = 10_000,
+    requestTimeoutMs = 30_000,
+    maxConnections = 16_384,
+  } = options;
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -51,6 +61,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   );
   let closing = false;
   const answering = new WeakMap<Socket, ServerResponse>();
+  server.maxConnections = maxConnections;
+  server.on('drop', () => options.onRejected?.('OVERLOADED', undefined));
   server.maxHeadersCount = 0; // Node would drop the surplus silently; bytes bound them here, the webhook handler counts.
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const code = codeOf(error);

@@ -8,6 +8,7 @@ import { IngestError, type ErrorCode } from '../errors.ts';
 import { SOURCE_NAME, type Delivery } from '../event.ts';
 import type { Log } from '../log.ts';
 import type { Receipt } from '../receive.ts';
+import type { Admit } from './admission.ts';
 import { readBody, respond } from './body.ts';
 import { answerError } from './answer.ts';
 
@@ -15,6 +16,8 @@ export interface WebhookOptions {
   readonly receive: (delivery: Delivery) => Promise<Receipt>;
   /** Whether a source of this name is served; asked before a byte of the body is read. */
   readonly isSource: (name: string) => boolean;
+  /** Whether the sender is let in now; asked before anything else. Throws `RATE_LIMITED` or `OVERLOADED`. */
+  readonly admit?: Admit;
   /** Whether it is no event but a sender that asks if anybody is there: answered with 200, and nothing is stored. */
   readonly isPing?: (delivery: Delivery) => boolean;
   /** Default 1 MB. */
@@ -53,6 +56,7 @@ async function handle(name: string, req: IncomingMessage, res: ServerResponse, o
   const receivedAtMs = now();
   const source = SOURCE_NAME.test(name) && isSource(name) ? name : undefined;
   try {
+    options.admit?.(req);
     checkHead(req, source, options.maxHeaders ?? 100);
     const body = await readBody(req, { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs });
     if (body === undefined) return options.onRejected?.('BAD_REQUEST', source);

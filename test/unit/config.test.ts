@@ -44,6 +44,11 @@ describe('loadConfig', () => {
       maxQueued: 1_000_000,
       durability: 'always',
       maxFutureSeconds: 600,
+      maxConnections: 16_384,
+      maxAddressRate: 5_000,
+      maxSourceRate: 5_000,
+      maxLagMs: 500,
+      trustedProxies: [],
       logLevel: 'info',
     });
   });
@@ -60,6 +65,8 @@ describe('loadConfig', () => {
       ADMIN_TOKEN: `${TOKEN},${'y'.repeat(40)}`,
       EVENTGRAFT_MAX_QUEUED: '5',
       EVENTGRAFT_DURABILITY: 'everysec',
+      EVENTGRAFT_MAX_SOURCE_RATE: '0',
+      EVENTGRAFT_TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8,fd00::/8',
     };
     expect(loadConfig(env)).toMatchObject({
       neo4j: { uri: 'bolt://h:1', username: 'neo4j', password: 'p', database: 'neo4j' },
@@ -67,6 +74,8 @@ describe('loadConfig', () => {
       adminTokens: [TOKEN, 'y'.repeat(40)],
       maxQueued: 5,
       durability: 'everysec',
+      maxSourceRate: 0,
+      trustedProxies: ['127.0.0.1', '10.0.0.0/8', 'fd00::/8'],
     });
   });
 
@@ -84,6 +93,11 @@ describe('loadConfig', () => {
     ['EVENTGRAFT_QUEUE_PREFIX', 'secret:value'],
     ['EVENTGRAFT_MAX_FUTURE', '-1'],
     ['EVENTGRAFT_RUNTIME', 'podman'],
+    ['EVENTGRAFT_MAX_CONNECTIONS', '0'],
+    ['EVENTGRAFT_MAX_LAG', '-1'],
+    ['EVENTGRAFT_TRUSTED_PROXIES', 'proxy.example'],
+    ['EVENTGRAFT_TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['EVENTGRAFT_TRUSTED_PROXIES', '10.0.0.1,'],
   ])('names %s when it is wrong, and never its value', (name, value) => {
     const message = failure({ [name]: value });
     expect(message).toContain(name);

@@ -103,6 +103,21 @@ describe('the token', () => {
     expect((await fetch(`${shut}/health/live`)).status).toBe(200);
   });
 
+  test('that was guessed too often is 429 with Retry-After, and each guess is in the audit', async () => {
+    const refused: unknown[] = [];
+    const url = await serve([TOKEN], { onRefused: (refusal) => refused.push(refusal) });
+    const guess = (token: string) => fetch(`${url}/admin/stats`, { headers: { 'x-admin-token': token } });
+    for (let n = 0; n < 11; n++) expect((await guess('wrong')).status).toBe(401);
+    const answer = await guess(TOKEN);
+    expect([answer.status, answer.headers.get('retry-after'), await errorOf(answer)]).toEqual([
+      429,
+      '1',
+      { code: 'RATE_LIMITED', message: 'too many wrong tokens came from this address; wait' },
+    ]);
+    expect(refused).toHaveLength(11);
+    expect(refused.at(-1)).toEqual({ address: '127.0.0.1', failures: 11, waitMs: 1_000, path: '/admin/stats' });
+  });
+
   test('is asked for before anything is said of a parameter', async () => {
     expect((await fetch(`${open}/events?limit=0`)).status).toBe(401);
   });
