@@ -36,6 +36,7 @@ export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOp
     intake,
     key: eventKey(event.source, event.id),
     mapping: source?.version ?? '',
+    sameId: source?.sameId ?? 'conflict',
     type: undefined,
     resolved: undefined,
     facts: [],
@@ -45,7 +46,7 @@ export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOp
     if (source === undefined) throw new IngestError('MAPPING_FAILED', `no source is called ${event.source} any more`);
     const said = source.map(event, parseJson(event.body));
     if (isIgnored(said)) return { ...base, state: 'ignored', type: said.type, error: undefined };
-    const resolved = resolve(source.model, event, said);
+    const resolved = resolve(source.model, event, said, source.sameId);
     if (resolved.latest > fromMs((asOfMs ?? event.receivedAtMs) + maxFutureMs)) {
       return {
         ...base,

@@ -1,6 +1,6 @@
 /** The events of one batch on their way through the store: taken from the queue, told by their mapping, judged by the ledger, settled. */
 import type { Event, State } from '../event.ts';
-import type { Resolved } from '../model/resolve.ts';
+import type { Resolved, SameId } from '../model/resolve.ts';
 import type { LedgerError } from './segment.ts';
 
 /** An event and the place in the queue that it came from: `of` says how many came with it. */
@@ -20,6 +20,7 @@ export interface Spoken {
   readonly key: string;
   readonly intake: Taken;
   readonly mapping: string;
+  readonly sameId: SameId;
   readonly type: string | undefined;
   readonly resolved: Resolved | undefined;
   readonly error: LedgerError | undefined;

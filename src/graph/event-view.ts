@@ -32,6 +32,8 @@ export interface EventDetail extends PublicEvent {
   readonly body: string;
   /** Without secrets. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The object as its sender showed it when asked; absent where nobody asked. */
+  readonly fetched?: { readonly status: number; readonly at: string; readonly bodyHash: string; readonly body: string };
   /** What today's mapping says of it; empty where it says nothing or fails. */
   readonly facts: readonly unknown[];
 }
@@ -70,6 +72,14 @@ export function showEvent({ entry, state, errorCode, appliedAtMs }: Found, parke
     attempts: entry.attempts,
     parked,
   };
+}
+
+/** The whole of it, for who looks at one event. */
+export function showDetail(found: Found, parked: boolean, factsOf: FactsOf): EventDetail {
+  const { event } = found.entry;
+  const { body, headers, fetched } = event;
+  const detail = { ...showEvent(found, parked), body, headers, facts: factsOf(event) };
+  return fetched === undefined ? detail : { ...detail, fetched: { ...fetched, at: formatInstant(fromMs(fetched.at)) } };
 }
 
 /** The segment keeps the first reason in full; of a later one there is the code. */

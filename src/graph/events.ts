@@ -3,7 +3,7 @@ import { IngestError } from '../errors.ts';
 import { STATES, type State } from '../event.ts';
 import type { Bolt } from './driver.ts';
 import { decodeCursor, encodeCursor, isByStateAlone, NEWEST, type EventFilter, type Place } from './event-filter.ts';
-import { showEvent, type EventDetail, type FactsOf, type Found, type PublicEvent } from './event-view.ts';
+import { showDetail, showEvent, type EventDetail, type FactsOf, type Found, type PublicEvent } from './event-view.ts';
 import { createRows, createWalk, withRow, type EventRow } from './event-walk.ts';
 import { indexKey } from './loaded.ts';
 import { readTransaction } from './read-transaction.ts';
@@ -44,11 +44,17 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
   const rows = createRows();
   const walk = createWalk(rows);
 
-  async function show(tx: Tx, found: readonly Found[]): Promise<PublicEvent[]> {
+  /** Whether each has an edge that waits. */
+  async function areParked(tx: Tx, found: readonly Found[]): Promise<boolean[]> {
     const from = [...new Set(found.flatMap((one) => one.entry.entities))].map(indexKey);
     const waiting = from.length === 0 ? [] : await rows<{ name: string }>(tx, 'waiting-events', { from });
     const names = new Set(waiting.map((row) => row.name));
-    return found.map((one) => showEvent(one, names.has(nameOf(one.entry))));
+    return found.map((one) => names.has(nameOf(one.entry)));
+  }
+
+  async function show(tx: Tx, found: readonly Found[]): Promise<PublicEvent[]> {
+    const parked = await areParked(tx, found);
+    return found.map((one, i) => showEvent(one, parked[i] === true));
   }
 
   return {
@@ -67,10 +73,8 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
           { segment: '', position: 0, appliedAtMs: Number(row.appliedAt), entry, state: entry.state, errorCode: undefined },
           row,
         );
-        const [shown] = await show(tx, [found]);
-        return shown === undefined
-          ? undefined
-          : { ...shown, body: entry.event.body, headers: entry.event.headers, facts: factsOf(entry.event) };
+        const [parked] = await areParked(tx, [found]);
+        return showDetail(found, parked === true, factsOf);
       }),
 
     list: (filter, { limit = DEFAULT_LIMIT, cursor } = {}) =>
@@ -124,7 +128,7 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
   }
 }
 
-/** How waiting edges name an event: by its key without a conflict's suffix, and its body hash. */
-function nameOf({ key, conflict, event }: LedgerEntry): string {
-  return `${conflict ? key.slice(0, key.lastIndexOf('~')) : key}#${event.bodyHash}`;
+/** How waiting edges name an event: by its key without the suffix of a second body, and its body hash. */
+function nameOf({ key, event }: LedgerEntry): string {
+  return `${key.split('~', 1)[0]}#${event.bodyHash}`;
 }

@@ -68,7 +68,7 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
             const key = conflictKey(one.key, hash);
             if (first === hash || rivals.has(key)) return { told: one, is: 'late' };
             rivals.set(key, hash);
-            return { told: one, is: 'fresh', key, conflict: true, row: 'new' };
+            return { told: one, is: 'fresh', key, conflict: one.sameId === 'conflict', row: 'new' };
           });
         },
 

@@ -1,9 +1,9 @@
 /**
  * The text form of ledger entries. A batch's entries go into segments: `meta` is a JSON list of rows, `bodies` all bodies
- * one after the other (lengths in meta), `states` a digit an entry, beside a summary by which lists skip what cannot match.
+ * one after the other (lengths in meta; a fetched copy follows its notification), `states` a digit an entry, beside a summary by which lists skip what cannot match.
  */
 import type { ErrorCode } from '../errors.ts';
-import { STATES, type Event, type State } from '../event.ts';
+import { STATES, type Event, type Fetched, type State } from '../event.ts';
 
 /** An event as the ledger keeps it, before it is known what becomes of it. */
 export interface LedgerRow {
@@ -82,6 +82,7 @@ type MetaRow = [
   headers: Readonly<Record<string, string>>,
   bodyLength: number,
   latest: string | null,
+  fetched?: readonly [bodyLength: number, bodyHash: string, status: number, at: number],
 ];
 
 export function packSegment(id: string, appliedAtMs: number, rows: readonly LedgerRow[]): Segment {
@@ -94,7 +95,7 @@ export function packSegment(id: string, appliedAtMs: number, rows: readonly Ledg
     sources: [...new Set(rows.map((row) => row.event.source))],
     types: [...new Set(rows.map((row) => row.type ?? ''))],
     meta: JSON.stringify(rows.map(metaRow)),
-    bodies: rows.map((row) => row.event.body).join(''),
+    bodies: rows.map((row) => row.event.body + (row.event.fetched?.body ?? '')).join(''),
   };
 }
 
@@ -112,10 +113,11 @@ export function packStates(states: readonly State[]): SegmentStates {
 export function unpackSegment(meta: string, bodies: string, states: string): LedgerEntry[] {
   let offset = 0;
   return (JSON.parse(meta) as MetaRow[]).map((row, i) => {
-    const body = bodies.slice(offset, (offset += row[15]));
+    const cut = (length: number): string => bodies.slice(offset, (offset += length));
+    const event = { source: row[1], id: row[2], body: cut(row[15]), bodyHash: row[9], headers: row[14], receivedAtMs: row[8] };
     return {
       key: row[0],
-      event: { source: row[1], id: row[2], body, bodyHash: row[9], headers: row[14], receivedAtMs: row[8] },
+      event: row[17] === undefined ? event : { ...event, fetched: unpackFetched(row[17], cut) },
       state: STATES[Number(states[i])] ?? 'failed',
       conflict: row[10] === 1,
       type: row[4] ?? undefined,
@@ -137,13 +139,14 @@ export function cutSegments<R extends LedgerRow>(rows: readonly R[]): R[][] {
   let current: R[] = [];
   let chars = 0;
   for (const row of rows) {
-    if (current.length >= MAX_SEGMENT_EVENTS || (current.length > 0 && chars + row.event.body.length > MAX_SEGMENT_CHARS)) {
+    const length = row.event.body.length + (row.event.fetched?.body.length ?? 0);
+    if (current.length >= MAX_SEGMENT_EVENTS || (current.length > 0 && chars + length > MAX_SEGMENT_CHARS)) {
       out.push(current);
       current = [];
       chars = 0;
     }
     current.push(row);
-    chars += row.event.body.length;
+    chars += length;
   }
   if (current.length > 0) out.push(current);
   return out;
@@ -151,7 +154,7 @@ export function cutSegments<R extends LedgerRow>(rows: readonly R[]): R[][] {
 
 function metaRow(entry: LedgerRow): MetaRow {
   const { event } = entry;
-  return [
+  const row: MetaRow = [
     entry.key,
     event.source,
     event.id,
@@ -170,4 +173,11 @@ function metaRow(entry: LedgerRow): MetaRow {
     event.body.length,
     entry.latest?.toString() ?? null,
   ];
+  if (event.fetched === undefined) return row;
+  const { body, bodyHash, status, at } = event.fetched;
+  return [...row, [body.length, bodyHash, status, at]] as MetaRow;
+}
+
+function unpackFetched([length, bodyHash, status, at]: NonNullable<MetaRow[17]>, cut: (length: number) => string): Fetched {
+  return { body: cut(length), bodyHash, status, at };
 }

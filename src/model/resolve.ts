@@ -52,14 +52,26 @@ interface Moment {
   readonly slots: Map<string, string | undefined>;
 }
 
+/**
+ * What two bodies under one id are: a `conflict`, which is recorded, or an `edit`, which is ordered by the event's
+ * `observedAt` and flagged nowhere.
+ */
+export type SameId = 'conflict' | 'edit';
+
 type Raw = Readonly<Record<string, unknown>>;
 
-export function resolve(model: Model, event: Pick<Event, 'source' | 'id' | 'bodyHash'>, mapped: Mapped): Resolved {
+export function resolve(
+  model: Model,
+  event: Pick<Event, 'source' | 'id' | 'bodyHash'>,
+  mapped: Mapped,
+  sameId: SameId = 'conflict',
+): Resolved {
   const occurredAt = instantAt(mapped.occurredAt, 'occurredAt');
+  const saidAt = sameId === 'edit' ? instantAt(mapped.observedAt, 'observedAt') : occurredAt;
   const reader = createReader(model, event.source);
   const moments = new Map<bigint, Moment>();
   const sets = new Set<string>();
-  let latest = occurredAt;
+  let latest = saidAt > occurredAt ? saidAt : occurredAt;
   let subject: NodeRef | undefined;
   mapped.facts.forEach((fact, index) => {
     const [entry, ...others]: [string, Raw][] = Object.entries(fact);
@@ -68,7 +80,7 @@ export function resolve(model: Model, event: Pick<Event, 'source' | 'id' | 'body
       throw bad(`facts[${index}]`, 'expected exactly one of upsert, remove, link, unlink, replace, clear');
     const [kind, said] = entry;
     const path = `facts[${index}].${kind}`;
-    const at = said['at'] === undefined ? occurredAt : instantAt(said['at'], `${path}.at`);
+    const at = said['at'] === undefined ? saidAt : instantAt(said['at'], `${path}.at`);
     if (at > latest) latest = at;
     let moment = moments.get(at);
     if (moment === undefined) moments.set(at, (moment = emptyMoment()));

@@ -5,20 +5,26 @@
 import { IngestError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { readEnvelope, type Envelope } from '../model/envelope.ts';
-import { resolve } from '../model/resolve.ts';
+import { resolve, type SameId } from '../model/resolve.ts';
 import type { SourceBuilder } from './source.ts';
 import { signedByStandard } from './standard-signature.ts';
 
+export interface FactsOptions {
+  /** What another body under a known id is. `edit`: it updates in place, ordered by its `observedAt`, which is then required. */
+  readonly sameId?: SameId;
+}
+
 /** Wrong shapes, names, types and keys too long are 400 with a path: `identify` resolves against the model before anything is stored. */
-export function facts(): SourceBuilder {
+export function facts({ sameId = 'conflict' }: FactsOptions = {}): SourceBuilder {
   return ({ name, secrets, model }) => ({
     name,
     model,
+    sameId,
     version: 'facts@1',
     ...signedByStandard(name, secrets),
     identify(_delivery, body, bodyHash) {
       const envelope = readOwn(body);
-      resolve(model, { source: name, id: envelope.id, bodyHash }, envelope);
+      resolve(model, { source: name, id: envelope.id, bodyHash }, envelope, sameId);
       return { id: envelope.id };
     },
     map: (_event, body) => readOwn(body),

@@ -6,6 +6,7 @@ import type { Delivery, Event } from '../event.ts';
 import type { Json } from '../json.ts';
 import type { Mapped } from '../model/facts.ts';
 import type { Declaration, Model } from '../model/model.ts';
+import type { SameId } from '../model/resolve.ts';
 import type { Secret } from '../secret.ts';
 
 export interface Identity {
@@ -24,6 +25,8 @@ export interface Source<D extends Declaration = Declaration> {
   readonly model: Model<D>;
   /** Bumped when `map` changes its mind about events that were already seen. Kept in the ledger as `mapping`. */
   readonly version: string;
+  /** What another body under a known id is. Default: `conflict`. */
+  readonly sameId?: SameId;
   /** Header names (lower-case) worth keeping in the ledger; never signatures or credentials. */
   readonly keepHeaders: readonly string[];
   /** Over the raw bytes, in constant time, before anything is parsed. Returns the id of the secret that matched; throws `BAD_SIGNATURE`, `STALE_SIGNATURE`, `BAD_HEADER` or `NO_IDENTITY`. */

@@ -4,14 +4,16 @@
  */
 import { isJsonObject } from '../json.ts';
 import { factsIn, typeText } from './data-facts.ts';
+import type { FactsOptions } from './facts.ts';
 import type { SourceBuilder } from './source.ts';
 import { deliveryId, signedByStandard } from './standard-signature.ts';
 
 /** `occurredAt` is `data.occurredAt`, else the body's `timestamp`; never the header's time, which is new on each retry. */
-export function standard(): SourceBuilder {
+export function standard({ sameId = 'conflict' }: FactsOptions = {}): SourceBuilder {
   return ({ name, secrets, model }) => ({
     name,
     model,
+    sameId,
     version: 'standard@1',
     ...signedByStandard(name, secrets),
     identify: (delivery) => ({ id: deliveryId(delivery) }),

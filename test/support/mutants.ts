@@ -188,7 +188,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 'facts of one event and different times are not collapsed (off: all count as of the event)',
     file: 'resolve',
-    find: "const at = said['at'] === undefined ? occurredAt : ",
+    find: "const at = said['at'] === undefined ? saidAt : ",
     replace: "const at = said['at'] !== undefined || mapped.type !== '' ? occurredAt : ",
   },
   {

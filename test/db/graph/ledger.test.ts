@@ -5,9 +5,11 @@ import { IngestError } from '../../../src/errors.ts';
 import { conflictKey, type Event } from '../../../src/event.ts';
 import { createGraphStore, type GraphStore } from '../../../src/graph/store.ts';
 import { commerce } from '../../../src/model/commerce.ts';
+import { secretOf } from '../../../src/secret.ts';
+import { facts } from '../../../src/sources/facts.ts';
 import { permutations } from '../../../src/verify/schedule.ts';
 import { createWorker, type Worker } from '../../../src/worker.ts';
-import { assertConserved, eventOf, MAX_FUTURE_MS, openGraph, RECEIVED_MS, type TestGraph } from '../../support/graph.ts';
+import { assertConserved, bodyOf, eventOf, MAX_FUTURE_MS, openGraph, RECEIVED_MS, type TestGraph } from '../../support/graph.ts';
 
 let graph: TestGraph;
 beforeAll(async () => {
@@ -83,6 +85,35 @@ describe('one id, several bodies', () => {
     expect(await graph.tell(events)).not.toContain('failed');
     expect(new Set((await graph.ledger()).map(({ key }) => key)).size).toBe(8);
     await assertConserved(graph, 8);
+  });
+});
+
+describe('one id, several bodies, from a source whose senders edit', () => {
+  const secrets = [secretOf('hmac', Buffer.from('a secret for tests'))];
+  const sources = new Map([['shop', facts({ sameId: 'edit' })({ name: 'shop', secrets, model: commerce })]]);
+  const seen = (observedAt: string | undefined, set: Record<string, unknown>): Event =>
+    bodyOf(JSON.stringify({ id: 'e', type: 'told', occurredAt: '2026-11-21T09:00:00Z', observedAt, facts: [order(set)] }), { id: 'e' });
+  const first = seen('2026-11-21T09:30:00Z', { name: 'first', currency: 'EUR' });
+  const second = seen('2026-11-21T09:40:00Z', { name: 'second' });
+
+  test.each([[[first, second]], [[second, first]]])(
+    'the newest observation wins in either order, and nothing is flagged',
+    async (events) => {
+      for (const event of events) await graph.tell([event], { sources });
+      expect([...(await graph.graph()).nodes.values()]).toEqual([{ name: 'second', currency: 'EUR' }]);
+      expect((await graph.ledger()).map(({ conflict }) => conflict)).toEqual([false, false]);
+      expect(await graph.tell([second, first], { sources })).toEqual(['late', 'late']);
+      await assertConserved(graph, 4);
+    },
+  );
+
+  test('an edit that does not say when it was observed has no place in the order', async () => {
+    expect(await graph.tell([seen(undefined, { name: 'x' })], { sources })).toEqual(['failed']);
+    expect((await graph.ledger())[0]?.error).toMatchObject({ code: 'NO_CLOCK', path: 'observedAt' });
+  });
+
+  test('an observation too far ahead is quarantined like any time', async () => {
+    expect(await graph.tell([seen('2026-11-21T11:00:00Z', { name: 'x' })], { sources })).toEqual(['quarantined']);
   });
 });
 
