@@ -23,6 +23,20 @@ export interface Event {
   /** Lower-case names, secrets stripped. */
   readonly headers: Readonly<Record<string, string>>;
   readonly receivedAtMs: number;
+  /** The object that a thin notification is about, as its sender showed it to us; what identifies the event stays the notification's own. */
+  readonly fetched?: Fetched;
+}
+
+/** A sender's answer, kept beside the event that made us ask, so that a retry and a replay need no network. */
+export interface Fetched {
+  /** The answer's body as text (strict UTF-8). */
+  readonly body: string;
+  /** SHA-256, lower-case hex, of the answer's exact bytes. */
+  readonly bodyHash: string;
+  /** 200, or 404 and 410: that the object is gone is an answer too. */
+  readonly status: number;
+  /** Milliseconds since the epoch, by the sender's clock: the answer's `Date`. */
+  readonly at: number;
 }
 
 /** What became of an event in the ledger (docs/guides/http-api.md). `parked` is a view over waiting edges, not a state. */

@@ -92,7 +92,7 @@ async function getEvent(key: string, { json }: { readonly json?: boolean }): Pro
   else printEvent(event);
 }
 
-function printEvent({ body, headers, facts, error, ...event }: EventDetail): void {
+function printEvent({ body, headers, facts, error, fetched, ...event }: EventDetail): void {
   const lines = Object.entries({ ...event, error: error === null ? null : `${error.code}: ${error.message}` });
   for (const [name, value] of lines)
     print(`${name.padEnd(12)}  ${typeof value === 'string' ? value : value === null ? '–' : toJson(value)}`);
@@ -101,6 +101,7 @@ function printEvent({ body, headers, facts, error, ...event }: EventDetail): voi
   print('facts');
   for (const fact of facts) print(`  ${toJson(fact)}`);
   print(`body\n${body}`);
+  if (fetched !== undefined) print(`fetched ${fetched.status} at ${fetched.at}\n${fetched.body}`);
 }
 
 async function countEvents({ json, ...given }: FilterOptions): Promise<void> {

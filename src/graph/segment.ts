@@ -173,9 +173,11 @@ function metaRow(entry: LedgerRow): MetaRow {
     event.body.length,
     entry.latest?.toString() ?? null,
   ];
-  if (event.fetched === undefined) return row;
-  const { body, bodyHash, status, at } = event.fetched;
-  return [...row, [body.length, bodyHash, status, at]] as MetaRow;
+  if (event.fetched !== undefined) {
+    const { body, bodyHash, status, at } = event.fetched;
+    row[17] = [body.length, bodyHash, status, at];
+  }
+  return row;
 }
 
 function unpackFetched([length, bodyHash, status, at]: NonNullable<MetaRow[17]>, cut: (length: number) => string): Fetched {

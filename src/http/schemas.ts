@@ -39,6 +39,15 @@ export const eventDetailSchema = eventSchema
   .extend({
     body: z.string().meta({ description: 'the raw body' }),
     headers: z.record(z.string(), z.string()),
+    fetched: z
+      .object({
+        status: z.int(),
+        at: instant.meta({ description: "by the sender's clock" }),
+        bodyHash: z.string(),
+        body: z.string(),
+      })
+      .exactOptional()
+      .meta({ description: 'the object as its sender showed it when asked' }),
     facts: z.array(z.unknown()).readonly().meta({ description: "what today's mapping says of it, as in the facts envelope" }),
   })
   .meta({ id: 'EventDetail' }) satisfies z.ZodType<EventDetail>;

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { SOURCE_NAME, type Event } from '../event.ts';
+import { SOURCE_NAME, type Event, type Fetched } from '../event.ts';
 
 export interface JobData {
   readonly v: 1;
@@ -19,15 +19,24 @@ export interface Unreadable {
 
 export type Row = Event | Unreadable;
 
+const SHA256 = /^[0-9a-f]{64}$/;
 const wellFormed = z.string().refine((text) => text.isWellFormed(), 'holds a lone surrogate');
 
 const eventSchema = z.object({
   source: z.string().regex(SOURCE_NAME, 'is no source name'),
   id: wellFormed.min(1).max(1024),
   body: wellFormed,
-  bodyHash: z.string().regex(/^[0-9a-f]{64}$/, 'is no SHA-256'),
+  bodyHash: z.string().regex(SHA256, 'is no SHA-256'),
   headers: z.record(z.string(), wellFormed),
   receivedAtMs: z.int().min(0),
+  fetched: z
+    .object({
+      body: wellFormed,
+      bodyHash: z.string().regex(SHA256, 'is no SHA-256'),
+      status: z.int().min(100).max(599),
+      at: z.int().min(0),
+    })
+    .exactOptional(),
 });
 
 /** The events of a job as BullMQ parsed it, in order; a row that is none in its place. */
@@ -51,7 +60,7 @@ function readRow(row: unknown): Row {
 /** By hand, since this runs once an event on the way to the graph; the schema then says what is wrong. */
 function isEvent(row: unknown): row is Event {
   if (typeof row !== 'object' || row === null) return false;
-  const { source, id, body, bodyHash, headers, receivedAtMs } = row as Partial<Record<keyof Event, unknown>>;
+  const { source, id, body, bodyHash, headers, receivedAtMs, fetched } = row as Partial<Record<keyof Event, unknown>>;
   return (
     typeof source === 'string' &&
     SOURCE_NAME.test(source) &&
@@ -62,13 +71,32 @@ function isEvent(row: unknown): row is Event {
     typeof body === 'string' &&
     body.isWellFormed() &&
     typeof bodyHash === 'string' &&
-    /^[0-9a-f]{64}$/.test(bodyHash) &&
+    SHA256.test(bodyHash) &&
     typeof headers === 'object' &&
     headers !== null &&
     Object.values(headers).every((value) => typeof value === 'string' && value.isWellFormed()) &&
     typeof receivedAtMs === 'number' &&
     Number.isSafeInteger(receivedAtMs) &&
-    receivedAtMs >= 0
+    receivedAtMs >= 0 &&
+    (fetched === undefined || isFetched(fetched))
+  );
+}
+
+function isFetched(copy: unknown): copy is Fetched {
+  if (typeof copy !== 'object' || copy === null) return false;
+  const { body, bodyHash, status, at } = copy as Partial<Record<keyof Fetched, unknown>>;
+  return (
+    typeof body === 'string' &&
+    body.isWellFormed() &&
+    typeof bodyHash === 'string' &&
+    SHA256.test(bodyHash) &&
+    typeof status === 'number' &&
+    Number.isInteger(status) &&
+    status >= 100 &&
+    status <= 599 &&
+    typeof at === 'number' &&
+    Number.isSafeInteger(at) &&
+    at >= 0
   );
 }
 

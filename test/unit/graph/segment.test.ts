@@ -10,14 +10,18 @@ const nanos = fc.bigInt({ min: -(2n ** 62n), max: 2n ** 62n });
 
 const entry: fc.Arbitrary<LedgerEntry> = fc.record({
   key: text,
-  event: fc.record({
-    source: text,
-    id: text,
-    body: text,
-    bodyHash: text,
-    headers: fc.dictionary(fc.stringMatching(/^[a-z-]{1,9}$/), text),
-    receivedAtMs: fc.nat(),
-  }),
+  event: fc.record(
+    {
+      source: text,
+      id: text,
+      body: text,
+      bodyHash: text,
+      headers: fc.dictionary(fc.stringMatching(/^[a-z-]{1,9}$/), text),
+      receivedAtMs: fc.nat(),
+      fetched: fc.record({ body: text, bodyHash: text, status: fc.nat(), at: fc.nat() }),
+    },
+    { requiredKeys: ['source', 'id', 'body', 'bodyHash', 'headers', 'receivedAtMs'] },
+  ),
   state: fc.constantFrom(...STATES),
   conflict: fc.boolean(),
   type: optional(text),

@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { countOf, isUnreadable, jobId, readJob } from '../../../src/queue/job.ts';
 import { jobEvent } from '../../support/events.ts';
 
+const COPY = { body: '{}', bodyHash: 'a'.repeat(64), status: 200, at: 1 };
+
 describe('readJob', () => {
+  it('reads the copy of an object that was fetched for an event', () => {
+    const event = { ...jobEvent(1), fetched: COPY };
+    expect(readJob({ v: 1, events: [event] })).toEqual([event]);
+  });
   it('reads its own version', () => expect(readJob({ v: 1, events: [jobEvent(1), jobEvent(2)] })).toEqual([jobEvent(1), jobEvent(2)]));
   it.each([[null], ['text'], [5], [{}], [{ v: 2, events: [] }], [{ v: 1 }], [{ v: 1, events: {} }]])(
     'gives %j out as unreadable, with its text',
@@ -24,6 +30,11 @@ describe('readJob', () => {
     ['headers', null],
     ['receivedAtMs', -1],
     ['receivedAtMs', '1'],
+    ['fetched', null],
+    ['fetched', { ...COPY, body: '\ud800' }],
+    ['fetched', { ...COPY, bodyHash: 'x' }],
+    ['fetched', { ...COPY, status: 0 }],
+    ['fetched', { ...COPY, at: 1.5 }],
   ])('puts a row with a wrong %s in its place, and reads the others', (name, value) => {
     const rows = readJob({ v: 1, events: [jobEvent(1), { ...jobEvent(2), [name]: value }, jobEvent(3)] });
     expect(rows.map(isUnreadable)).toEqual([false, true, false]);
