@@ -1,5 +1,5 @@
 /** The library: what `import … from 'eventgraft'` gives. */
-export { defineConfig, type UserConfig } from './load-config.ts';
+export { defineConfig, genericFile, type UserConfig } from './load-config.ts';
 export { IngestError, type ErrorCode } from './errors.ts';
 export type { Delivery, Event, State } from './event.ts';
 export { parseJson, type Json, type JsonObject } from './json.ts';
@@ -13,6 +13,7 @@ export { boolean, first, float, integer, max, min, ranked, text, time, union, ty
 export type { Auth } from './sources/auth.ts';
 export { cloudevents, type CloudeventsOptions } from './sources/cloudevents.ts';
 export { facts } from './sources/facts.ts';
+export { generic, type GenericOptions } from './sources/generic.ts';
 export { github, type GithubEvent, type GithubOptions } from './sources/github.ts';
 export { idAt, integerAt, listAt, objectAt, readObject, required, textAt, timeAt, told, type Read } from './sources/read.ts';
 export { segment, type SegmentOptions } from './sources/segment.ts';

@@ -1,14 +1,16 @@
 /** Which model and which sources this process serves: the user's `eventgraft.config.ts`, or the packs under their own names. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve as resolvePath } from 'node:path';
 
 import { createJiti } from 'jiti';
+import { parse as parseYaml } from 'yaml';
 
 import { secretVariable, type Config } from './config.ts';
 import { IngestError } from './errors.ts';
 import { SOURCE_NAME } from './event.ts';
 import { commerce } from './model/commerce.ts';
 import type { Model } from './model/model.ts';
+import { genericOf } from './sources/generic.ts';
 import { PACKS } from './sources/packs.ts';
 import type { Source, SourceBuilder } from './sources/source.ts';
 
@@ -49,6 +51,20 @@ export async function loadSetup(config: Config, { cwd = process.cwd(), library }
   }
   const { model = commerce, sources } = await readFile(file, library);
   return { model, sources: build(Object.entries(sources), model, config), file };
+}
+
+/** `generic` with its description in a YAML file; a relative path starts at the working directory. Throws `BAD_CONFIG` naming the file. */
+export function genericFile(path: string | URL): SourceBuilder {
+  try {
+    return genericOf(parseYaml(readFileSync(path, 'utf8')));
+  } catch (cause) {
+    throw new IngestError(
+      'BAD_CONFIG',
+      `${String(path)} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {},
+      cause,
+    );
+  }
 }
 
 function findFile(named: string | undefined, cwd: string): string | undefined {

@@ -6,6 +6,7 @@ import type { commerce } from '../model/commerce.ts';
 import type { Secret } from '../secret.ts';
 import { CURRENCY, customerId, iso, major, nameOf, productId } from './sample-names.ts';
 import { stripeSample } from './sample-stripe.ts';
+import { genericSample } from './sample-generic.ts';
 import { segmentSample } from './sample-segment.ts';
 import { squareSample } from './sample-square.ts';
 import { woocommerceSample } from './sample-woocommerce.ts';
@@ -17,7 +18,17 @@ export interface Sample {
   headers(secret: Secret, nowMs: number, url: string): Record<string, string>;
 }
 
-export type PackName = 'facts' | 'standard' | 'shopify' | 'github' | 'stripe' | 'square' | 'cloudevents' | 'segment' | 'woocommerce';
+export type PackName =
+  | 'facts'
+  | 'standard'
+  | 'shopify'
+  | 'github'
+  | 'stripe'
+  | 'square'
+  | 'cloudevents'
+  | 'segment'
+  | 'generic'
+  | 'woocommerce';
 
 export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample>> = {
   facts(happening) {
@@ -83,6 +94,7 @@ export const SAMPLES: Readonly<Record<PackName, (happening: Happening) => Sample
   woocommerce: woocommerceSample,
   square: squareSample,
   segment: segmentSample,
+  generic: genericSample,
 };
 
 function standardHeaders(id: string, body: string, secret: Secret, nowMs: number): Record<string, string> {

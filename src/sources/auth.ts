@@ -4,40 +4,40 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
+import { z } from 'zod';
+
 import { IngestError } from '../errors.ts';
 import type { Delivery } from '../event.ts';
 import type { Secret } from '../secret.ts';
-import { badSignature, checkStamp, digestOf, header, matchHmac, requireSecrets, type Encoding } from './signature.ts';
+import { badSignature, checkStamp, digestOf, header, matchHmac, requireSecrets } from './signature.ts';
 import { requireKeys, verifyStandard } from './standard-signature.ts';
 
-/** `token: {}` is `Authorization: Bearer <secret>`. */
-export type Auth = 'standard' | { readonly hmac: HmacAuth } | { readonly token: TokenAuth } | { readonly basic: BasicAuth };
+const text = z.string().exactOptional();
 
-export interface HmacAuth {
-  readonly header: string;
+const hmac = z.strictObject({
+  header: z.string(),
   /** Default sha256. */
-  readonly algorithm?: 'sha256' | 'sha512' | undefined;
+  algorithm: z.enum(['sha256', 'sha512']).exactOptional(),
   /** Default hex. */
-  readonly encoding?: Encoding | undefined;
+  encoding: z.enum(['hex', 'base64']).exactOptional(),
   /** What stands before the digest, e.g. `sha256=`. */
-  readonly prefix?: string | undefined;
+  prefix: text,
   /** What is signed: text with `{body}`, `{timestamp}` and `{name-of-a-header}` in it. Default `{body}`. */
-  readonly signed?: string | undefined;
+  signed: text,
   /** The header with the signed time in Unix seconds, held to ±300 s; `signed` must name it. */
-  readonly timestamp?: string | undefined;
-}
+  timestamp: text,
+});
+/** By default `Authorization: Bearer <secret>`; the case of a prefix does not matter. */
+const token = z.strictObject({ header: text, prefix: text });
+/** The secret is this user's password. */
+const basic = z.strictObject({ user: z.string() });
 
-export interface TokenAuth {
-  /** Default `authorization`. */
-  readonly header?: string | undefined;
-  /** Default `Bearer ` in `authorization`, else none. Its case does not matter. */
-  readonly prefix?: string | undefined;
-}
-
-export interface BasicAuth {
-  /** Whose password the secret is. */
-  readonly user: string;
-}
+/** `'standard'`, or one of the three. */
+export const authSchema = z.union(
+  [z.literal('standard'), z.strictObject({ hmac }), z.strictObject({ token }), z.strictObject({ basic })],
+  'must be standard, or one of hmac, token and basic with their own fields',
+);
+export type Auth = z.infer<typeof authSchema>;
 
 /** Returns the id of the secret that matched; throws what `Source.verify` may throw. */
 export type Verifier = (delivery: Delivery) => string;
@@ -59,10 +59,10 @@ export function createVerifier(name: string, auth: Auth, secrets: readonly Secre
   return 'token' in auth ? verifyToken(name, auth.token, live) : verifyBasic(name, auth.basic, live);
 }
 
-function verifyHmac(name: string, hmac: HmacAuth, live: readonly Secret[]): Verifier {
-  const { encoding = 'hex', prefix = '', algorithm = 'sha256', signed = '{body}' } = hmac;
-  const from = headerName(name, hmac.header);
-  const stamp = hmac.timestamp === undefined ? undefined : headerName(name, hmac.timestamp);
+function verifyHmac(name: string, given: z.infer<typeof hmac>, live: readonly Secret[]): Verifier {
+  const { encoding = 'hex', prefix = '', algorithm = 'sha256', signed = '{body}' } = given;
+  const from = headerName(name, given.header);
+  const stamp = given.timestamp === undefined ? undefined : headerName(name, given.timestamp);
   const parts = signed.split(/\{([\w-]+)\}/);
   const named = parts.filter((_, index) => index % 2 === 1);
   if (named.filter((part) => part === 'body').length !== 1) throw bad(name, 'what is signed must name {body}, once');
@@ -86,16 +86,16 @@ function signedHeader(delivery: Delivery, name: string): string {
   return text;
 }
 
-function verifyToken(name: string, token: TokenAuth, live: readonly Secret[]): Verifier {
-  const from = headerName(name, token.header ?? 'authorization');
-  const prefix = (token.prefix ?? (from === 'authorization' ? 'Bearer ' : '')).toLowerCase();
+function verifyToken(name: string, given: z.infer<typeof token>, live: readonly Secret[]): Verifier {
+  const from = headerName(name, given.header ?? 'authorization');
+  const prefix = (given.prefix ?? (from === 'authorization' ? 'Bearer ' : '')).toLowerCase();
   return matcher(live, (delivery) => {
     const text = header(delivery, from);
     return text?.slice(0, prefix.length).toLowerCase() === prefix ? text.slice(prefix.length) : undefined;
   });
 }
 
-function verifyBasic(name: string, { user }: BasicAuth, live: readonly Secret[]): Verifier {
+function verifyBasic(name: string, { user }: z.infer<typeof basic>, live: readonly Secret[]): Verifier {
   if (user === '' || user.includes(':')) throw bad(name, 'a user is text without a colon');
   return matcher(live, (delivery) => {
     const text = /^basic ([A-Za-z0-9+/]+={0,2})$/i.exec(header(delivery, 'authorization') ?? '')?.[1];

@@ -7,6 +7,7 @@
 import { IngestError } from '../errors.ts';
 import type { Delivery, Event } from '../event.ts';
 import { isJsonObject, type Json } from '../json.ts';
+import type { SameId } from '../model/resolve.ts';
 import { createVerifier, type Auth } from './auth.ts';
 import { factsIn, typeText } from './data-facts.ts';
 import { header } from './signature.ts';
@@ -17,6 +18,8 @@ export interface CloudeventsOptions {
   readonly auth?: Auth;
   /** Accept binary mode too, whose attributes are not signed. Default false: 415. */
   readonly binary?: boolean;
+  /** As for `facts`: `edit` is ordered by `data.observedAt`, which is then required. */
+  readonly sameId?: SameId;
 }
 
 type Attribute = 'specversion' | 'id' | 'source' | 'type' | 'time';
@@ -40,13 +43,14 @@ const ID = /^[^\p{Cc}]+$/u;
 const MAX_ID_LENGTH = 512;
 
 /** Identity: `<source>|<id>` of the CloudEvent, which its specification makes unique. */
-export function cloudevents({ auth = 'standard', binary = false }: CloudeventsOptions = {}): SourceBuilder {
+export function cloudevents({ auth = 'standard', binary = false, sameId = 'conflict' }: CloudeventsOptions = {}): SourceBuilder {
   return ({ name, secrets, model }) => {
     const verify = createVerifier(name, auth, secrets);
     return {
       name,
       model,
       version: 'cloudevents@1',
+      sameId,
       keepHeaders: [...Object.values(UNSIGNED), 'webhook-id', 'webhook-timestamp', 'content-type', 'user-agent'],
       verify(delivery) {
         const secretId = verify(delivery);

@@ -1,6 +1,6 @@
 /**
  * The packs that need nothing but a secret. Without a config file each serves under its own name as soon as that is set;
- * `square` must be told its URL, and so stands in config files only.
+ * `square` must be told its URL and `generic` everything, so they stand in config files only.
  */
 import { cloudevents } from './cloudevents.ts';
 import { facts } from './facts.ts';

@@ -11,6 +11,7 @@ import { parseJson } from '../../src/json.ts';
 import { commerce } from '../../src/model/commerce.ts';
 import { cloudevents } from '../../src/sources/cloudevents.ts';
 import { facts } from '../../src/sources/facts.ts';
+import { generic } from '../../src/sources/generic.ts';
 import { github } from '../../src/sources/github.ts';
 import { segment } from '../../src/sources/segment.ts';
 import { shopify } from '../../src/sources/shopify.ts';
@@ -37,6 +38,7 @@ import {
   sourceOf,
   SQUARE_URL,
   squareDelivery,
+  stampedDelivery,
   standardDelivery,
   stripeDelivery,
   withHeader,
@@ -69,6 +71,16 @@ const withHeaders = (delivery: Delivery, headers: Readonly<Record<string, string
   ...delivery,
   headers: { ...delivery.headers, ...headers },
 });
+
+const description = { identity: { body: 'id' }, type: 'type', time: 'at', events: [] };
+const stamped = {
+  header: 'x-signature',
+  algorithm: 'sha512',
+  encoding: 'base64',
+  prefix: 'v1=',
+  signed: '{timestamp}.{body}',
+  timestamp: 'x-time',
+} as const;
 
 const ROWS: Readonly<Record<string, Row>> = {
   facts: {
@@ -193,6 +205,23 @@ const ROWS: Readonly<Record<string, Row>> = {
     digest: /.{40}$/,
     wrong: '0'.repeat(40),
     body: '{"type":"page","messageId":"m-1"}',
+  },
+  generic: {
+    builder: generic({ ...description, auth: { hmac: { header: 'x-signature', prefix: 'sha256=' } } }),
+    sign: (s) => hmacDelivery(s, 'x-signature', 'sha256='),
+    signature: 'x-signature',
+    digest: /.{64}$/,
+    wrong: '0'.repeat(64),
+    body: '{"id":1}',
+  },
+  'generic with a signed time': {
+    builder: generic({ ...description, auth: { hmac: stamped } }),
+    sign: (s) => stampedDelivery(s),
+    signature: 'x-signature',
+    digest: /.{88}$/,
+    wrong: `${'A'.repeat(86)}==`,
+    stamp: 'x-time',
+    body: '{"id":1}',
   },
 };
 

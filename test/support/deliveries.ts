@@ -147,6 +147,13 @@ export function segmentDelivery({ body, secretText = SECRET_TEXT, source = 'acme
   return { source, body: bytes, headers: { 'x-signature': signature }, receivedAtMs: NOW_MS };
 }
 
+/** SHA-512 of `timestamp.body` in base64, as a description can ask for. */
+export function stampedDelivery({ body, atSeconds = NOW_MS / 1000, secretText = SECRET_TEXT, source = 'acme' }: Sign): Delivery {
+  const bytes = Buffer.from(body);
+  const signature = createHmac('sha512', secret(secretText).key).update(`${atSeconds}.`).update(bytes).digest('base64');
+  return { source, body: bytes, headers: { 'x-signature': `v1=${signature}`, 'x-time': String(atSeconds) }, receivedAtMs: NOW_MS };
+}
+
 export const SQUARE_URL = 'https://shop.example/webhooks/square';
 
 export function squareDelivery({ body, secretText = SECRET_TEXT, source = 'acme' }: Sign, url = SQUARE_URL): Delivery {

@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve as resolvePath } from 'node:path';
 import { expect, test } from 'vitest';
 import { SAMPLES, type PackName } from '../../../src/cli/sample-packs.ts';
 import { tellStory } from '../../../src/cli/sample.ts';
 import type { Delivery } from '../../../src/event.ts';
 import { parseJson } from '../../../src/json.ts';
+import { genericFile } from '../../../src/load-config.ts';
 import { commerce } from '../../../src/model/commerce.ts';
 import { resolve } from '../../../src/model/resolve.ts';
 import { createWorld } from '../../../src/model/world.ts';
@@ -67,6 +71,22 @@ test('samples of segment are signed, and tell of visits, pages and who came', ()
   expect(labels(graph.nodes)).toEqual(new Set(['Customer', 'Email', 'Session', 'PageView', 'Page']));
   for (const type of ['HAS_SESSION', 'VIEWED', 'OF'])
     expect([...graph.edges.keys()].filter((id) => id.includes(type)).length).toBeGreaterThan(20);
+});
+
+test('samples of generic are told as its guide describes the sender, and make a connected shop', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'eventgraft-generic-'));
+  try {
+    const guide = readFileSync(resolvePath(import.meta.dirname, '../../../docs/guides/generic.md'), 'utf8');
+    writeFileSync(join(folder, 'radar.yaml'), /^```yaml\n([\s\S]*?)^```$/m.exec(guide)?.[1] ?? '');
+    const { ids, ignored, graph } = play('generic', 'a', 300, genericFile(join(folder, 'radar.yaml')));
+    expect(ids.size).toBe(300);
+    expect(ignored).toEqual([]);
+    expect(labels(graph.nodes)).toEqual(new Set(['Customer', 'Email', 'Order', 'Product', 'Refund']));
+    expect(graph.parked).toEqual(new Set());
+    expect([...graph.edges.keys()].filter((id) => id.includes('CONTAINS')).length).toBeGreaterThan(30);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('samples of github are signed and named, and mean nothing by themselves', () => {

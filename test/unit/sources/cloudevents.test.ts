@@ -149,6 +149,11 @@ it('takes a bearer token, where that is declared', () => {
   expect(() => source.verify(plain)).toThrow(failing('BAD_SIGNATURE'));
 });
 
+it('may be edited under its id, where that is said', () => {
+  expect(sourceOf(cloudevents()).sameId).toBe('conflict');
+  expect(sourceOf(cloudevents({ sameId: 'edit' })).sameId).toBe('edit');
+});
+
 it('keeps what an event needs to be mapped again', () => {
   const { keepHeaders } = sourceOf(cloudevents({ binary: true }));
   expect(keepHeaders).toEqual(expect.arrayContaining(['content-type', 'ce-specversion', 'ce-id', 'ce-source', 'ce-type', 'ce-time']));

@@ -18,7 +18,8 @@ test.each(configs)('the configuration in $page loads', async ({ code }) => {
   const cwd = mkdtempSync(join(tmpdir(), 'eventgraft-guide-'));
   try {
     writeFileSync(join(cwd, 'eventgraft.config.ts'), code);
-    const secretsOf = (source: string) => loadConfig({ [secretVariable(source)]: 'a secret that is long enough for a token' }).secretsOf(source);
+    const secretsOf = (source: string) =>
+      loadConfig({ [secretVariable(source)]: 'a secret that is long enough for a token' }).secretsOf(source);
     const { sources } = await loadSetup({ ...loadConfig({}), secretsOf }, { cwd, library });
     expect(sources.size).toBeGreaterThan(0);
   } finally {

@@ -1,0 +1,319 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+import type { Delivery, Event } from '../../../src/event.ts';
+import { parseJson } from '../../../src/json.ts';
+import { genericFile } from '../../../src/load-config.ts';
+import { commerce } from '../../../src/model/commerce.ts';
+import { defineModel } from '../../../src/model/model.ts';
+import { resolve } from '../../../src/model/resolve.ts';
+import { boolean, float, ranked, text } from '../../../src/model/values.ts';
+import { generic, type GenericOptions } from '../../../src/sources/generic.ts';
+import { isIgnored } from '../../../src/sources/source.ts';
+import { hmacDelivery, NOW_MS, secret, SECRET_TEXT, sourceOf, withHeader } from '../../support/deliveries.ts';
+
+const HASH = 'f'.repeat(64);
+const AT = '2026-11-21T09:00:00Z';
+type Facts = GenericOptions['events'][number]['facts'];
+
+const description = (over: Partial<GenericOptions> = {}): GenericOptions => ({
+  auth: { hmac: { header: 'x-signature' } },
+  identity: { body: 'id' },
+  type: 'type',
+  time: 'at',
+  events: [],
+  ...over,
+});
+const withFacts = (...facts: Facts) => description({ events: [{ facts }] });
+const upsert = (id = 'id'): Facts[number] => ({ upsert: { node: 'Order', key: { id } } });
+
+function map(options: GenericOptions, body: string | object, headers: Readonly<Record<string, string>> = {}) {
+  const bytes = typeof body === 'string' ? body : JSON.stringify({ id: 'e-1', type: 't', at: AT, ...body });
+  const event: Event = { source: 'acme', id: 'e-1', body: bytes, bodyHash: HASH, receivedAtMs: NOW_MS, headers };
+  const said = sourceOf(generic(options)).map(event, parseJson(bytes));
+  if (!isIgnored(said)) resolve(commerce, event, said);
+  return said;
+}
+const facts = (body: object, ...rows: Facts) => {
+  const said = map(withFacts(...rows), body);
+  return 'facts' in said ? said.facts : [];
+};
+const problem = (options: unknown): string => {
+  try {
+    sourceOf(generic(options as GenericOptions));
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'BAD_CONFIG' });
+    return (error as Error).message;
+  }
+  return 'accepted';
+};
+
+describe('identity', () => {
+  const identify = (identity: GenericOptions['identity'], body = '{}', headers: Readonly<Record<string, string>> = {}) => {
+    const delivery: Delivery = { ...hmacDelivery({ body }, 'x-signature'), headers };
+    return sourceOf(generic(description({ identity }))).identify(delivery, parseJson(body), HASH).id;
+  };
+
+  it('is a header', () => expect(identify({ header: 'X-Radar-Event-Id' }, '{}', { 'x-radar-event-id': 'e-1' })).toBe('e-1'));
+  it('is a path in the body, digit by digit', () => {
+    expect(identify({ body: 'event.id' }, '{"event":{"id":"e/1"}}')).toBe('e/1');
+    expect(identify({ body: 'id' }, '{"id":9007199254740993}')).toBe('9007199254740993');
+  });
+  it('is fields that only together are unique, and cannot be mistaken for others', () => {
+    expect(identify({ fields: ['object_id', 'action'] }, '{"object_id":7,"action":"paid"}')).toBe('7/paid');
+    expect(identify({ fields: ['a', 'b'] }, '{"a":"x/y","b":"z"}')).not.toBe(identify({ fields: ['a', 'b'] }, '{"a":"x","b":"y/z"}'));
+  });
+  it('is the hash of the body, after fields of choice', () => {
+    expect(identify({ hash: [] })).toBe(HASH);
+    expect(identify({ hash: ['type'] }, '{"type":"order paid"}')).toBe(`order%20paid/${HASH}`);
+  });
+  it.each<[string, GenericOptions['identity'], string]>([
+    ['a missing header', { header: 'x-id' }, '{}'],
+    ['an absent field', { body: 'id' }, '{}'],
+    ['an empty one', { body: 'id' }, '{"id":""}'],
+    ['null', { body: 'id' }, '{"id":null}'],
+    ['an object', { body: 'id' }, '{"id":{"a":1}}'],
+    ['a decimal', { body: 'id' }, '{"id":1.5}'],
+    ['one of two', { fields: ['a', 'b'] }, '{"a":1}'],
+    ['a field before the hash', { hash: ['a'] }, '{}'],
+    ['too long a one', { body: 'id' }, JSON.stringify({ id: 'x'.repeat(513) })],
+    ['too long a list', { fields: ['a', 'a'] }, JSON.stringify({ a: 'x'.repeat(300) })],
+    ['a body that is no object', { body: 'id' }, '[1]'],
+    ['what cannot be evaluated', { body: 'length(id)' }, '{"id":1}'],
+  ])('is refused for %s', (_what, identity, body) =>
+    expect(() => identify(identity, body)).toThrow(expect.objectContaining({ code: 'NO_IDENTITY' })),
+  );
+  it.each(['a, b', 'a b', '\u00e9', 'a'.repeat(513)])('is refused for the header %j', (value) =>
+    expect(() => identify({ header: 'x-id' }, '{}', { 'x-id': value })).toThrow(expect.objectContaining({ code: 'BAD_HEADER' })),
+  );
+});
+
+describe('a description that is wrong does not start, and says where', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['an expression', description({ time: 'at.(' }), /^acme\.time: at\.\( is no JMESPath expression/],
+    ['an expression of a fact', withFacts(upsert('a[')), /^acme\.events\[0\]\.facts\[0\]\.upsert\.key\.id: a\[ is no/],
+    ['a condition', description({ events: [{ when: '==', facts: [upsert()] }] }), /^acme\.events\[0\]\.when: == is no/],
+    ['a function that is none', description({ type: 'concat(a, b)' }), /^acme\.type: concat\(a, b\) calls concat\(\)/],
+    ['a function within', description({ identity: { fields: ['a', 'join(`","`, b[].nope(@))'] } }), /nope\(\), which does not exist/],
+    ['a label', withFacts({ upsert: { node: 'Ordr', key: { id: 'id' } } }), /facts\[0\]: .*no label "Ordr"/],
+    ['a property', withFacts({ upsert: { node: 'Order', key: { id: 'id' }, set: { totl: 'a' } } }), /set\.totl: no such property/],
+    ['a key part', withFacts({ upsert: { node: 'Order', key: { id: 'id', n: 'n' } } }), /key\.n: no such key part/],
+    ['a key part that is missing', withFacts({ upsert: { node: 'Page', key: {} } }), /key .*at least one part/],
+    ['a relationship', withFacts({ link: { relationship: 'BOUGHT', from: { id: 'a' }, to: { id: 'b' } } }), /no relationship "BOUGHT"/],
+    ['an end', withFacts({ link: { relationship: 'PAYS', from: { id: 'a' } } }), /link\.to is required/],
+    ['a key of an edge', withFacts({ link: { relationship: 'CONTAINS', from: { id: 'a' }, to: { id: 'b' } } }), /key\.line: .*required/],
+    ['what cannot be removed', withFacts({ remove: { node: 'Product', key: { id: 'a' } } }), /not removable/],
+    [
+      'what has no set',
+      withFacts({ replace: { relationship: 'PAYS', from: { id: 'a' }, links: { each: 'x', to: { id: 'b' } } } }),
+      /replace/,
+    ],
+    ['two facts in one', withFacts({ ...upsert(), remove: { node: 'Order', key: { id: 'id' } } }), /exactly one/],
+    ['no fact', withFacts({ when: 'a' }), /exactly one/],
+    ['a field of another fact', withFacts({ remove: { node: 'Order', key: { id: 'id' }, set: { status: 'a' } } }), /set is no field/],
+    ['an unknown field', { ...description(), tpye: 'x' }, /^acme: .*tpye/],
+    ['nothing that proves', { ...description(), auth: {} }, /^acme\.auth: must be standard, or one of hmac, token and basic/],
+    ['no identity', { ...description(), identity: {} }, /^acme\.identity: must be one of header, body, fields and hash/],
+    ['an identity of no fields', { ...description(), identity: { fields: [] } }, /^acme\.identity\.fields: must name at least one/],
+    ['a name that is a secret', description({ identity: { header: 'Authorization' } }), /Authorization can name nothing/],
+    ['edits without what orders them', description({ sameId: 'edit' }), /^acme\.sameId: .*observedAt/],
+    ['nothing at all', null, /^acme: /],
+  ])('%s', (_what, options, message) => expect(problem(options)).toMatch(message));
+
+  it('but properties of every type are known', () => {
+    const model = defineModel({
+      nodes: { Thing: { key: { id: text }, properties: { on: boolean, size: float, grade: ranked(['low', 'high']) } } },
+      relationships: {},
+    });
+    const options = withFacts({ upsert: { node: 'Thing', key: { id: 'id' }, set: { on: 'a', size: 'b', grade: 'c' } } });
+    expect(() => generic(options)({ name: 'acme', model, secrets: [secret(SECRET_TEXT)] })).not.toThrow();
+  });
+});
+
+describe('facts', () => {
+  it('take what expressions give: long integers, exact money, times, literals', () => {
+    const body = '{"id":"e-1","at":"2026-11-21T09:00:00Z","o":{"n":9007199254740993,"sum":42.10,"cur":"EUR","s":1700000000.5}}';
+    const set = {
+      status: "'paid'",
+      totalMinor: 'money(o.sum, o.cur)',
+      currency: 'o.cur',
+      createdAt: 'unix_seconds(o.s)',
+      name: 'text(o.n)',
+    };
+    expect(map(withFacts({ upsert: { node: 'Order', key: { id: 'o.n' }, set } }), body)).toMatchObject({
+      type: 'unknown',
+      occurredAt: AT,
+      facts: [
+        {
+          upsert: {
+            key: { id: '9007199254740993' },
+            set: { status: 'paid', totalMinor: 4210n, createdAt: '2023-11-14T22:13:20.5Z', name: '9007199254740993' },
+          },
+        },
+      ],
+    });
+  });
+  it('read clocks in milliseconds', () =>
+    expect(facts({ ms: 1700000000123 }, { upsert: { node: 'Order', key: { id: 'id' }, at: 'unix_ms(ms)' } })).toMatchObject([
+      { upsert: { at: '2023-11-14T22:13:20.123Z' } },
+    ]));
+  it('are not told of what is not there, unless that is to clear it', () => {
+    const set = { name: 'a', status: 'b', currency: { value: 'c', absent: 'clear' as const }, totalMinor: 'money(d, e)' };
+    expect(facts({ b: '' }, { upsert: { node: 'Order', key: { id: 'id' }, set } })).toEqual([
+      { upsert: { node: 'Order', key: { id: 'e-1' }, set: { status: '', currency: null } } },
+    ]);
+  });
+  it('are said where their condition holds', () => {
+    const row = { when: 'yes', ...upsert() };
+    for (const yes of [true, 0, 'x', { a: 1 }, [0]]) expect(facts({ yes }, row)).toHaveLength(1);
+    for (const yes of [false, null, '', {}, [], undefined]) expect(facts({ yes }, row)).toHaveLength(0);
+  });
+  it('are said of each item, which sees the whole body too', () => {
+    const row = { each: 'paid', when: 'item.ok', link: { relationship: 'PAYS', from: { id: 'item.id' }, to: { id: 'body.id' } } };
+    const paid = [
+      { id: 1, ok: true },
+      { id: 2, ok: false },
+      { id: 3, ok: true },
+    ];
+    expect(facts({ paid }, row)).toEqual([
+      { link: { relationship: 'PAYS', from: { id: '1' }, to: { id: 'e-1' } } },
+      { link: { relationship: 'PAYS', from: { id: '3' }, to: { id: 'e-1' } } },
+    ]);
+    expect(facts({}, row)).toEqual([]);
+  });
+  it('replace a whole list, an empty one too, and say nothing of one that is absent', () => {
+    const links = { each: 'lines', to: { id: 'item.p' }, key: { line: 'item.n' }, set: { quantity: 'item.q' } };
+    const row: Facts[number] = { replace: { relationship: 'CONTAINS', from: { id: 'id' }, links } };
+    expect(facts({ lines: [{ p: 'p1', n: 1, q: 2 }] }, row)).toEqual([
+      {
+        replace: {
+          relationship: 'CONTAINS',
+          from: { id: 'e-1' },
+          links: [{ to: { id: 'p1' }, key: { line: '1' }, set: { quantity: 2 } }],
+        },
+      },
+    ]);
+    expect(facts({ lines: [] }, row)).toMatchObject([{ replace: { links: [] } }]);
+    expect(facts({}, row)).toEqual([]);
+  });
+  it('unlink, clear and remove', () =>
+    expect(
+      facts(
+        {},
+        { unlink: { relationship: 'PAYS', from: { id: 'id' }, to: { id: "'o'" } } },
+        { clear: { relationship: 'HAS_EMAIL', owner: { id: 'id' } } },
+        { remove: { node: 'Customer', key: { id: 'id', source: "'other'" } } },
+      ),
+    ).toEqual([
+      { unlink: { relationship: 'PAYS', from: { id: 'e-1' }, to: { id: 'o' } } },
+      { clear: { relationship: 'HAS_EMAIL', owner: { id: 'e-1' } } },
+      { remove: { node: 'Customer', key: { id: 'e-1', source: 'other' } } },
+    ]));
+
+  it.each<[string, Facts[number], object, string, string]>([
+    ['a key that is not there', upsert('nope'), {}, 'MAPPING_FAILED', 'acme.events[0].facts[0].upsert.key.id'],
+    ['a key that is a list', upsert('l'), { l: [] }, 'MAPPING_FAILED', 'acme.events[0].facts[0].upsert.key.id'],
+    ['no list where one is said', { each: 'l', ...upsert() }, { l: 5 }, 'MAPPING_FAILED', 'acme.events[0].facts[0].each'],
+    [
+      'a function of the wrong thing',
+      { when: 'length(id) && keys(id)', ...upsert() },
+      {},
+      'MAPPING_FAILED',
+      'acme.events[0].facts[0].when',
+    ],
+    [
+      'money too fine',
+      { upsert: { node: 'Order', key: { id: 'id' }, set: { totalMinor: "money('1.001', 'EUR')" } } },
+      {},
+      'BAD_VALUE',
+      'acme.events[0].facts[0].upsert.set.totalMinor',
+    ],
+    [
+      'money of a list',
+      { upsert: { node: 'Order', key: { id: 'id' }, set: { totalMinor: "money(l, 'EUR')" } } },
+      { l: [] },
+      'MAPPING_FAILED',
+      'acme.events[0].facts[0].upsert.set.totalMinor',
+    ],
+  ])('fail with the place in the description for %s', (_what, row, body, code, path) =>
+    expect(() => facts(body, row)).toThrow(expect.objectContaining({ code, context: { path } })),
+  );
+});
+
+describe('events', () => {
+  const options = description({
+    type: { header: 'X-Event' },
+    observedAt: 'seen',
+    sequence: 'n',
+    occurrenceId: 'occ',
+    version: 4,
+    events: [
+      { type: 'a', facts: [upsert("'1'")] },
+      { type: ['a', 'b'], when: 'yes', facts: [upsert("'2'")] },
+    ],
+  });
+  const ids = (type: string, body: object) => {
+    const said = map(options, body, { 'x-event': type });
+    return 'facts' in said ? said.facts.map((fact) => ('upsert' in fact ? fact.upsert.key['id'] : undefined)) : [];
+  };
+
+  it('are heard by every row whose type and condition hold', () => {
+    expect(ids('a', { yes: true })).toEqual(['1', '2']);
+    expect(ids('a', {})).toEqual(['1']);
+    expect(ids('b', { yes: true })).toEqual(['2']);
+  });
+  it('that no row hears are ignored under their type, without a time', () =>
+    expect(map(options, { at: undefined }, { 'x-event': 'c' })).toEqual({ type: 'c' }));
+  it('have a clock of their own and what orders them', () =>
+    expect(map(options, { seen: '2026-11-21T09:00:01Z', n: 3, occ: 17 }, { 'x-event': 'a' })).toMatchObject({
+      occurredAt: AT,
+      observedAt: '2026-11-21T09:00:01Z',
+      sequence: 3,
+      occurrenceId: '17',
+    }));
+  it('have no clock without a time', () =>
+    expect(() => map(options, { at: null }, { 'x-event': 'a' })).toThrow(expect.objectContaining({ code: 'NO_CLOCK' })));
+  it('are of a version that says when the description changed', () => expect(sourceOf(generic(options)).version).toBe('generic@4'));
+  it('may be edited under their id, where that is said', () => {
+    expect(sourceOf(generic(options)).sameId).toBe('conflict');
+    expect(sourceOf(generic({ ...options, sameId: 'edit' })).sameId).toBe('edit');
+  });
+  it('keep the headers that mean something, each once', () => {
+    const source = sourceOf(generic(options));
+    expect(source.keepHeaders).toEqual(['x-event', 'content-type', 'user-agent']);
+    const twice = withHeader(hmacDelivery({ body: '{"id":1}' }, 'x-signature'), 'x-event', 'a, b');
+    expect(() => source.identify(twice, parseJson('{"id":1}'), HASH)).toThrow(expect.objectContaining({ code: 'BAD_HEADER' }));
+  });
+});
+
+describe('a description in a file', () => {
+  const load = (yaml: string) => {
+    const folder = mkdtempSync(join(tmpdir(), 'eventgraft-generic-'));
+    try {
+      writeFileSync(join(folder, 'x.yaml'), yaml);
+      return sourceOf(genericFile(join(folder, 'x.yaml')));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
+  const yaml = 'auth: { token: {} }\nidentity: { body: id }\ntype: type\ntime: at\nevents: []\n';
+
+  it('is the same description', () => expect(load(yaml).version).toBe('generic@1'));
+  it.each([
+    ['is no YAML', 'auth: [', /x\.yaml cannot be read/],
+    ['has a key twice', `${yaml}type: other\n`, /x\.yaml cannot be read: .*unique/],
+    ['is wrong', `${yaml}extra: 1\n`, /^acme: .*extra/],
+    ['is empty', '', /^acme: /],
+  ])('does not start where it %s', (_what, text, message) =>
+    expect(() => load(text)).toThrow(expect.objectContaining({ code: 'BAD_CONFIG', message: expect.stringMatching(message) })),
+  );
+  it('does not start where it is not there', () =>
+    expect(() => genericFile('/nowhere/x.yaml')).toThrow(expect.objectContaining({ code: 'BAD_CONFIG' })));
+});
+
+it('a body cannot reach what is behind objects', () => {
+  for (const path of ['constructor', '__proto__', 'a.constructor.name', 'toString', 'a.__proto__'])
+    expect(facts({ a: {} }, { when: path, ...upsert() })).toEqual([]);
+});
