@@ -117,17 +117,17 @@ export function createSender(secret: string, urlOf: () => string, connections = 
   return { post, deliver, close: () => agent.destroy() };
 }
 
-export async function statsOf(url: string): Promise<Stats> {
-  const response = await fetch(`${url}/admin/stats`, { headers: { 'x-admin-token': ADMIN_TOKEN } });
+export async function statsOf(url: string, token = ADMIN_TOKEN): Promise<Stats> {
+  const response = await fetch(`${url}/admin/stats`, { headers: { 'x-admin-token': token } });
   if (response.status !== 200) throw new Error(`stats: ${response.status} ${await response.text()}`);
   return (await response.json()) as Stats;
 }
 
 /** Waits until nothing is queued; throws after the timeout with the last numbers. */
-export async function drained(url: string, timeoutMs = 150_000): Promise<Stats> {
+export async function drained(url: string, timeoutMs = 150_000, token = ADMIN_TOKEN): Promise<Stats> {
   const until = Date.now() + timeoutMs;
   for (;;) {
-    const stats = await statsOf(url).catch(() => undefined);
+    const stats = await statsOf(url, token).catch(() => undefined);
     if (stats?.queued === 0) return stats;
     if (Date.now() > until) throw new Error(`not drained: ${JSON.stringify(stats)}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
