@@ -44,6 +44,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     requestTimeoutMs = 30_000,
     maxConnections = 16_384,
   } = options;
+  const answer: RequestListener = (req, res) => {
+    if (closing) res.shouldKeepAlive = false;
+    answering.set(req.socket, res);
+    if (!webhooks(req, res)) fallback(req, res);
+  };
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -53,14 +58,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       connectionsCheckingInterval: CHECK_MS,
       noDelay: true,
     },
-    (req, res) => {
-      if (closing) res.shouldKeepAlive = false;
-      answering.set(req.socket, res);
-      if (!webhooks(req, res)) fallback(req, res);
-    },
+    answer,
   );
   let closing = false;
   const answering = new WeakMap<Socket, ServerResponse>();
+  // What nobody knows how to expect is ignored, as RFC 9110 allows: Node's own 417 would be no answer of ours.
+  server.on('checkExpectation', answer);
   server.maxConnections = maxConnections;
   server.on('drop', () => options.onRejected?.('OVERLOADED', undefined));
   server.maxHeadersCount = 0; // Node would drop the surplus silently; bytes bound them here, the webhook handler counts.

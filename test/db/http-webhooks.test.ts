@@ -224,6 +224,11 @@ describe('what networks do', () => {
     expect(await raw([head('Content-Length: 100'), '{'], { pauseMs: 100 })).toMatch(/^HTTP\/1.1 408 [^]*TIMEOUT/));
   it('gives slow headers up with 408', async () =>
     expect(await raw(['POST /webhooks/facts HTTP/1.1\r\nHost: x\r\n'])).toMatch(/^HTTP\/1.1 408 /));
+  it('answers whoever expects the unheard-of as it answers anybody', async () =>
+    expect(await raw([head('Content-Length: 2\r\nConnection: close\r\nExpect: miracles'), '{}'])).toMatch(
+      /^HTTP\/1.1 401 [^]*BAD_SIGNATURE/,
+    ));
+
   it('answers what is no HTTP with 400', async () =>
     expect(await raw(['\x16\x03\x01nonsense\r\n\r\n'])).toMatch(/^HTTP\/1.1 400 [^]*BAD_REQUEST/));
 

@@ -1,0 +1,81 @@
+/** `serve` in this process, as main.ts builds it: every pack under its own name, and somebody to sign for each. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { tellStory } from '../../src/cli/sample.ts';
+import { SAMPLES, type PackName } from '../../src/cli/sample-packs.ts';
+import { loadConfig, secretVariable } from '../../src/config.ts';
+import type { Delivery } from '../../src/event.ts';
+import type { GraphAddress } from '../../src/graph/driver.ts';
+import { loadSetup } from '../../src/load-config.ts';
+import { createLog } from '../../src/log.ts';
+import { startService, type Role } from '../../src/main.ts';
+import { PACKS } from '../../src/sources/packs.ts';
+import {
+  cloudeventDelivery,
+  githubDelivery,
+  segmentDelivery,
+  SECRET_TEXT,
+  shopifyDelivery,
+  standardDelivery,
+  stripeDelivery,
+  woocommerceDelivery,
+  type Sign,
+} from './deliveries.ts';
+
+export interface ReceiverOptions {
+  readonly redisUrl: string;
+  readonly prefix: string;
+  /** With a graph it works, too. */
+  readonly neo4j?: GraphAddress;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Everything that it logs. */
+  readonly onLog?: (line: string) => void;
+}
+
+export const RECEIVER_TOKEN = 'token-of-a-receiver-in-a-test-process';
+
+/** Without limits of rate, since one address sends all there is; tests of those set them. */
+export async function startReceiver({ redisUrl, prefix, neo4j, env = {}, onLog = () => undefined }: ReceiverOptions) {
+  const config = loadConfig({
+    PORT: '0',
+    ADMIN_TOKEN: RECEIVER_TOKEN,
+    EVENTGRAFT_QUEUE_PREFIX: prefix,
+    EVENTGRAFT_MAX_ADDRESS_RATE: '0',
+    EVENTGRAFT_MAX_SOURCE_RATE: '0',
+    ...Object.fromEntries(Object.keys(PACKS).map((name) => [secretVariable(name), SECRET_TEXT])),
+    ...env,
+  });
+  const setup = await loadSetup(config, { cwd: mkdtempSync(join(tmpdir(), 'eg-receiver-')) });
+  const roles: readonly Role[] = neo4j === undefined ? ['serve'] : ['serve', 'work'];
+  const log = createLog({ level: 'warn' }, { write: onLog });
+  return startService({ config, setup, roles, redisUrl, neo4j, log });
+}
+
+interface Sender {
+  readonly sign: (sign: Sign) => Delivery;
+  /** Bodies as this sender has them. */
+  readonly bodies: readonly string[];
+}
+
+/** One for each of `PACKS`, by its name; whoever adds a pack adds its sender here. */
+const SIGNERS: Readonly<Record<string, (sign: Sign) => Delivery>> = {
+  facts: (s) => standardDelivery(s),
+  standard: (s) => standardDelivery(s, 'svix'),
+  cloudevents: (s) => cloudeventDelivery(s),
+  shopify: (s) => shopifyDelivery(s),
+  github: (s) => githubDelivery(s),
+  stripe: (s) => stripeDelivery(s),
+  woocommerce: (s) => woocommerceDelivery(s),
+  segment: (s) => segmentDelivery(s),
+};
+
+export const SENDERS: Readonly<Record<string, Sender>> = Object.fromEntries(
+  Object.keys(PACKS).map((name) => {
+    const sign = SIGNERS[name];
+    const sample = SAMPLES[name as PackName];
+    if (sign === undefined || sample === undefined) throw new Error(`nobody signs for ${name}: see SIGNERS`);
+    return [name, { sign, bodies: tellStory(`bodies of ${name}`, 40).map((happening) => sample(happening).body) }];
+  }),
+);
