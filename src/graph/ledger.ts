@@ -52,13 +52,14 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
             knownHashes(tx, statements, new Set(told.map((one) => one.key))),
           ]);
           const rivals = await knownHashes(tx, statements, rivalKeys(told, hashes));
-          const places = new Set<string>();
+          const places = new Map<string, Set<number>>();
           return told.map((one) => {
             const { job, index } = one.intake;
             // A job that stalled may come twice into one batch: the second is the same event taken in once.
-            const place = `${job}\n${index}`;
-            if (places.has(place) || jobs.get(indexKey(job))?.has(index) === true) return { told: one, is: 'settled' };
-            places.add(place);
+            let seen = places.get(job);
+            if (seen === undefined) places.set(job, (seen = new Set()));
+            if (seen.has(index) || jobs.get(indexKey(job))?.has(index) === true) return { told: one, is: 'settled' };
+            seen.add(index);
             const hash = rowHash(one);
             const first = hashes.get(one.key);
             if (first === undefined) {

@@ -9,12 +9,13 @@ import type { NodeRef } from '../model/refs.ts';
 import { sameValue, type PropertyType } from '../model/values.ts';
 import { waitingEvents } from '../model/world.ts';
 import { indexKey, type Loaded } from './loaded.ts';
-import { placeToBolt, scalarToBolt, toBolt } from './values.ts';
+import { toBolt, toColumn } from './values.ts';
 
 type Row = readonly unknown[];
 
-/** Edges of one type. Rows name their ends by their places among the elements: many edges share an end, and an element id is long. */
+/** Edges of one type. Rows name their ends by place among `nodes`: many edges share an end, and an element id is long. */
 export interface NewEdges {
+  readonly nodes: string[];
   readonly places: Map<string, number>;
   readonly rows: Row[];
 }
@@ -87,7 +88,7 @@ function planNode(plan: Plan, loaded: Loaded, id: string, node: NodeState): void
   const same = before !== undefined && isSameNode(before, node);
   if (exists(node)) {
     const { label, properties: types } = node.ref.shape;
-    if (!was) push(plan.createNodes, label, [element, ...columns(types, node.properties), encodeNode(node)]);
+    if (!was) push(plan.createNodes, label, newNode(element, types, node));
     else if (!same)
       plan.setNodes.push([
         element,
@@ -130,16 +131,21 @@ function createEdge(plan: Plan, loaded: Loaded, edge: EdgeState): void {
   const { ref } = edge;
   const { shape } = ref;
   let created = plan.createEdges.get(shape.type);
-  if (created === undefined) plan.createEdges.set(shape.type, (created = { places: new Map(), rows: [] }));
-  const { places, rows } = created;
-  const [from, to] = [ref.from, ref.to].map((end) => {
-    const element = loaded.nodeElements.get(end.id) as string;
-    const place = places.get(element) ?? places.size;
-    places.set(element, place);
-    return placeToBolt(place);
-  });
-  const key = shape.key.map(({ type }, i) => scalarToBolt(type.type, ref.key[i] ?? ''));
-  rows.push([from, to, ...key, ...columns(shape.properties, edge.properties), encodeEdge(edge)]);
+  if (created === undefined) plan.createEdges.set(shape.type, (created = { nodes: [], places: new Map(), rows: [] }));
+  const row: unknown[] = [placeOf(created, loaded, ref.from), placeOf(created, loaded, ref.to)];
+  shape.key.forEach(({ type }, i) => row.push(toColumn(type, ref.key[i] ?? '')));
+  addColumns(row, shape.properties, edge.properties);
+  row.push(encodeEdge(edge));
+  created.rows.push(row);
+}
+
+function placeOf({ nodes, places }: NewEdges, loaded: Loaded, end: NodeRef): number {
+  let place = places.get(end.id);
+  if (place === undefined) {
+    place = nodes.push(loaded.nodeElements.get(end.id) as string) - 1;
+    places.set(end.id, place);
+  }
+  return place;
 }
 
 function planHiddenEdge(plan: Plan, loaded: Loaded, id: string, edge: EdgeState): void {
@@ -164,14 +170,19 @@ function stands(end: NodeRef, loaded: Loaded, changes: Changes, element: string 
   return node === undefined ? element !== undefined : exists(node);
 }
 
+function newNode(element: string | undefined, types: ReadonlyMap<string, PropertyType>, node: NodeState): Row {
+  const row: unknown[] = [element];
+  addColumns(row, types, node.properties);
+  row.push(encodeNode(node));
+  return row;
+}
+
 /** Values in the order of the shape; null for none. */
-function columns(types: ReadonlyMap<string, PropertyType>, registers: ReadonlyMap<string, Register>): unknown[] {
-  const out: unknown[] = [];
+function addColumns(row: unknown[], types: ReadonlyMap<string, PropertyType>, registers: ReadonlyMap<string, Register>): void {
   for (const [name, type] of types) {
     const value = registers.get(name)?.value ?? null;
-    out.push(value === null ? null : toBolt(type, value));
+    row.push(value === null ? null : toColumn(type, value));
   }
-  return out;
 }
 
 function changedProperties(

@@ -1,6 +1,8 @@
 /** The static Cypher of every shape: files in `cypher/`, with identifiers from the validated model and nothing else put in. */
 import type { Model, NodeShape, Part, RelationshipShape } from '../model/model.ts';
+import type { PropertyType } from '../model/values.ts';
 import { readStatement } from './cypher-file.ts';
+import { columnCypher } from './values.ts';
 
 /** The text of `cypher/<name>.cypher`, with `{{NAME}}` filled in. */
 function statement(name: string, fill: Readonly<Record<string, string>> = {}): string {
@@ -91,26 +93,31 @@ export function createStatements(model: Model): Statements {
 
 function nodeStatements(shape: NodeShape): NodeStatements {
   const fill = { LABEL: shape.label, KEY: shape.key.map(({ name }, i) => `${name}: k[${i + 1}]`).join(', ') };
-  const set = [...shape.properties.keys(), '_clock'].map((name, i) => `x.${name} = r[${i + 1}]`).join(', ');
+  const set = assigned([...shape.properties], 1).map(([name, value]) => `x.${name} = ${value}`);
   return {
     lock: statement('read/lock-nodes', fill),
     touch: statement('read/touch-nodes', fill),
-    create: statement('write/create-nodes', { LABEL: shape.label, SET: set }),
+    create: statement('write/create-nodes', { LABEL: shape.label, SET: set.join(', ') }),
   };
 }
 
 function edgeStatements(shape: RelationshipShape): EdgeStatements {
   const conditions = shape.key.map(({ name }, i) => `e.${name} = r[${i + 3}]`).join(' AND ');
-  const names = [...shape.key.map(({ name }) => name), ...shape.properties.keys(), '_clock'];
-  const set = names.map((name, i) => `${name}: r[${i + 2}]`).join(', ');
+  const set = assigned([...shape.key.map(({ name, type }) => [name, type] as const), ...shape.properties], 2);
   const other = shape.owner === 'to' ? shape.from : shape.to;
   const fill = { TYPE: shape.type, WHERE: conditions === '' ? '' : ` WHERE ${conditions}`, OTHER: columns('m', other.key) };
   return {
     byEnds: statement('read/edges-by-ends', fill),
     bySlot: statement(`read/slot-edges-${shape.owner ?? 'from'}`, fill),
     bySet: statement('read/set-edges', { ...fill, OTHER: columns('m', shape.to.key) }),
-    create: statement('write/create-edges', { TYPE: shape.type, SET: set }),
+    create: statement('write/create-edges', { TYPE: shape.type, SET: set.map(([name, value]) => `${name}: ${value}`).join(', ') }),
   };
+}
+
+/** Each property and where a row has it, from a column on; the clock is the last. */
+function assigned(properties: readonly (readonly [string, PropertyType])[], first: number): [name: string, value: string][] {
+  const values = properties.map(([name, type], i): [string, string] => [name, columnCypher(type, `r[${first + i}]`)]);
+  return [...values, ['_clock', `r[${first + properties.length}]`]];
 }
 
 function columns(variable: string, parts: readonly Part[]): string {

@@ -114,7 +114,7 @@ async function writePlan(tx: Tx, statements: Statements, plan: Plan): Promise<vo
   for (const [label, rows] of plan.createNodes) write(statements.nodes.get(label)?.create, rows);
   write(statements.setNodes, plan.setNodes);
   write(statements.deleteEdges, plan.deleteEdges);
-  for (const [type, { places, rows }] of plan.createEdges) write(statements.edges.get(type)?.create, rows, [...places.keys()]);
+  for (const [type, { nodes, rows }] of plan.createEdges) write(statements.edges.get(type)?.create, rows, nodes);
   write(statements.setEdges, plan.setEdges);
   write(statements.deleteNodes, plan.deleteNodes);
   await Promise.all([
