@@ -47,6 +47,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** The secrets of `WEBHOOK_SECRET_<SOURCE>` and its `_FILE`, newest first as written; empty when neither is set. */
   secretsOf(source: string): readonly Secret[];
+  /** What a source proves itself with where it is asked for objects: `FETCH_TOKEN_<SOURCE>` or its `_FILE`. */
+  fetchTokenOf(source: string): string | undefined;
 }
 
 const MIN_TOKEN_LENGTH = 32;
@@ -157,12 +159,34 @@ export function loadConfig(env: Environment): Config {
     runtime: set.EVENTGRAFT_RUNTIME,
     logLevel: set.EVENTGRAFT_LOG_LEVEL,
     secretsOf: (source) => readSecrets(env, source),
+    fetchTokenOf: (source) => readFetchToken(env, source),
   };
 }
 
 /** `acme-shopify` → `WEBHOOK_SECRET_ACME_SHOPIFY`. */
 export function secretVariable(source: string): string {
-  return `WEBHOOK_SECRET_${source.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
+  return `WEBHOOK_SECRET_${inCapitals(source)}`;
+}
+
+/** `acme-shop` → `FETCH_TOKEN_ACME_SHOP`. */
+export function fetchVariable(source: string): string {
+  return `FETCH_TOKEN_${inCapitals(source)}`;
+}
+
+function inCapitals(source: string): string {
+  return source.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
+}
+
+function readFetchToken(env: Environment, source: string): string | undefined {
+  const variable = fetchVariable(source);
+  const file = readLines(env, `${variable}_FILE`);
+  const text = env[variable] === '' ? undefined : env[variable];
+  if (file !== undefined && text !== undefined) throw bad(`${variable} and ${variable}_FILE are both set; keep one`);
+  const token = file?.[0] ?? text;
+  // It travels in a header.
+  if (token !== undefined && (!/^[\x21-\x7e]+$/.test(token) || (file?.length ?? 1) > 1))
+    throw bad(`${file === undefined ? variable : `${variable}_FILE`} must hold one value, printable ASCII without spaces`);
+  return token;
 }
 
 function readSecrets(env: Environment, source: string): readonly Secret[] {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Config } from './config.ts';
+import { fetchVariable, type Config } from './config.ts';
 import { IngestError } from './errors.ts';
 import { matchEpochs, moveWatermark, type Lives } from './epoch.ts';
 import { createFactsOf } from './facts-of.ts';
@@ -13,6 +13,7 @@ import { requireSchema } from './graph/schema.ts';
 import { createGraphStore } from './graph/store.ts';
 import { createAddressOf } from './http/address.ts';
 import { createAdmission, limitSources } from './http/admission.ts';
+import { createHydration, type Hydration } from './hydrate.ts';
 import { createApp } from './http/app.ts';
 import { createHealth, type Probes } from './http/health.ts';
 import { watchLag } from './http/lag.ts';
@@ -23,6 +24,8 @@ import type { Setup } from './load-config.ts';
 import type { Log } from './log.ts';
 import { formatInstant, fromMs } from './model/instant.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { createOutbound } from './outbound/outbound.ts';
+import { createAside, type Aside } from './queue/aside.ts';
 import { createConsumer } from './queue/consumer.ts';
 import { createInbox, type Inbox } from './queue/inbox.ts';
 import { checkDurability, connectRedis, probeInbox, readEpoch, waitUntilReady, type DurabilityReport, type Redis } from './queue/redis.ts';
@@ -111,10 +114,15 @@ async function startWork(
       log.debug({ code: error.code, attempt }, 'transaction.retried');
     },
   });
+  const connection = connectRedis(redisUrl, { role: 'worker', log });
+  closers.push(() => connection.disconnect());
+  const hydration = startHydration({ config, setup, log }, closers, { redis: connection, metrics });
   const worker = createWorker(graph, {
     sources: setup.sources,
     maxFutureMs: config.maxFutureSeconds * 1_000,
+    aside: hydration,
     report: {
+      setAside: (events) => log.debug({ events }, 'events.set-aside'),
       applied(batch) {
         metrics.batchApplied(batch);
         const { outcomes, ...rest } = batch;
@@ -131,8 +139,6 @@ async function startWork(
       released: (outcomes) => log.info(tally(outcomes), 'quarantine.released'),
     },
   });
-  const connection = connectRedis(redisUrl, { role: 'worker', log });
-  closers.push(() => connection.disconnect());
   const consumer = createConsumer({
     redis: connection,
     prefix: config.queuePrefix,
@@ -147,7 +153,47 @@ async function startWork(
   await graph.forgetOldJobs();
   worker.start();
   consumer.run();
+  hydration.run();
   return worker;
+}
+
+/**
+ * Runs also where no source asks its sender for anything any more: what still waits goes back as it came. Throws
+ * `BAD_CONFIG` for a source without its token or with a host that no request may go to.
+ */
+function startHydration(
+  { config, setup, log }: Pick<ServiceOptions, 'config' | 'setup' | 'log'>,
+  closers: Parts['closers'],
+  { redis, metrics }: Pick<WorkStores, 'redis' | 'metrics'>,
+): Pick<Aside, 'add' | 'run'> & Pick<Hydration, 'wants'> {
+  const asking = [...setup.sources.values()].flatMap(({ name, hydrate }) => (hydrate === undefined ? [] : [{ name, hydrate }]));
+  const tokens = new Map(asking.map(({ name }) => [name, config.fetchTokenOf(name)]));
+  for (const [name, token] of tokens)
+    if (token === undefined) throw new IngestError('BAD_CONFIG', `source ${name} asks its sender for objects; set ${fetchVariable(name)}`);
+  const hydration = createHydration({
+    sources: setup.sources,
+    outbound: createOutbound(asking.map(({ hydrate }) => hydrate.origin)),
+    tokenOf: (name) => tokens.get(name) ?? '',
+    report: {
+      fetched({ source, status, durationMs }) {
+        metrics.fetched(source, String(status), durationMs);
+        log.debug({ source, status, durationMs }, 'object.fetched');
+      },
+      failed({ source, error, durationMs }) {
+        metrics.fetched(source, error.code, durationMs);
+        log.debug({ source, code: error.code, reason: error.message, durationMs }, 'fetch.failed');
+      },
+      lost: (outage) => log.warn(outage, 'sender.lost'),
+      found: (outage) => log.info(outage, 'sender.found'),
+    },
+  });
+  const aside = createAside({ redis, prefix: config.queuePrefix, ask: (event, attempt) => hydration.ask(event, attempt), log });
+  closers.push(async () => {
+    const closing = aside.close();
+    hydration.close();
+    await closing;
+  });
+  return { wants: (event) => hydration.wants(event), add: (events) => aside.add(events), run: () => aside.run() };
 }
 
 /** A worker that is started before its graph waits for it, like one that loses it. Wrong credentials are told at once. */
@@ -223,12 +269,16 @@ async function listen({ config, setup, roles, log }: ServiceOptions, closers: Pa
     log,
   });
   const events = stores.bolt === undefined ? NO_GRAPH : createEventReader(stores.bolt);
-  metrics.watch({ queued: async () => (await inbox.counts()).queued, parked: async () => (await events.stats()).parked });
+  metrics.watch({
+    queued: async () => (await inbox.counts()).queued,
+    hydrating: async () => (await inbox.counts()).hydrating,
+    parked: async () => (await events.stats()).parked,
+  });
   const app = createApp({
     events,
     stats: async () => {
-      const [queue, ledger] = await Promise.all([inbox.counts(), events.stats()]);
-      return { ...queue, ...ledger };
+      const [{ accepted, duplicate, queued }, ledger] = await Promise.all([inbox.counts(), events.stats()]);
+      return { accepted, duplicate, queued, ...ledger };
     },
     health: createHealth(roleOf(roles), probesOf(config, stores)),
     metrics,
@@ -261,7 +311,10 @@ function probesOf({ queuePrefix }: Config, { inbox, redis, bolt, durability, wor
       await probeInbox(redis, queuePrefix);
       return durability.tier;
     },
-    queued: async () => (await inbox.counts()).queued,
+    async queued() {
+      const { queued, hydrating } = await inbox.counts();
+      return worker === undefined ? queued : queued - hydrating; // A shop that is away is no stall of ours.
+    },
     graph: async () => void (await knownEpoch(bolt)),
     queueEpoch: () => readEpoch(redis, queuePrefix),
     graphEpoch: () => knownEpoch(bolt),

@@ -15,6 +15,7 @@ export type Stage = 'judge' | 'read' | 'fold' | 'write' | 'transaction';
 /** Read when somebody asks, never in between. What cannot be told is left out. */
 export interface Gauges {
   queued?(): Promise<number> | number;
+  hydrating?(): Promise<number> | number;
   parked?(): Promise<number> | number;
 }
 
@@ -29,6 +30,8 @@ export interface Metrics {
   stage(stage: Stage, durationMs: number): void;
   /** A batch is tried again; `reason` is an error code. */
   retried(reason: string): void;
+  /** A sender was asked for an object: the status of its answer, or an error code. */
+  fetched(source: string, answer: string, durationMs: number): void;
   /** Where the current depth and the parked events are asked for. */
   watch(gauges: Gauges): void;
   /** The exposition text, and the type to serve it under. */
@@ -39,6 +42,7 @@ export interface Metrics {
 /** Seconds. The promise is 10 ms at p99. */
 const ACK_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const APPLY_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const FETCH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15];
 const BATCH_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 /** A database that is away must not hold up a scrape. */
 const GAUGE_TIMEOUT_MS = 2_000;
@@ -83,6 +87,13 @@ export function createMetrics(): Metrics {
     labelNames: ['reason'],
     registers,
   });
+  const fetches = new Counter({
+    name: 'eventgraft_fetches_total',
+    help: 'Objects asked for, by status or error code.',
+    labelNames: ['source', 'answer'],
+    registers,
+  });
+  const fetchTime = new Histogram({ name: 'eventgraft_fetch_seconds', help: 'How long one took.', buckets: FETCH_BUCKETS, registers });
   const lastCommit = new Gauge({ name: 'eventgraft_last_commit_timestamp_seconds', help: 'When a batch was last committed.', registers });
   let watched: Gauges = {};
   const gauge = (name: string, help: string, ask: (from: Gauges) => Promise<number> | number | undefined): Gauge => {
@@ -99,6 +110,7 @@ export function createMetrics(): Metrics {
     return made;
   };
   gauge('eventgraft_queued', 'Events in the queue.', (from) => from.queued?.());
+  gauge('eventgraft_hydrating', 'Of these, events that wait for the object they are about.', (from) => from.hydrating?.());
   gauge('eventgraft_parked', 'Events that an edge still waits with.', (from) => from.parked?.());
 
   return {
@@ -121,6 +133,10 @@ export function createMetrics(): Metrics {
     },
     stage: (stage, durationMs) => stages.observe({ stage }, durationMs / 1_000),
     retried: (reason) => retries.inc({ reason }),
+    fetched(source, answer, durationMs) {
+      fetches.inc({ source, answer });
+      fetchTime.observe(durationMs / 1_000);
+    },
     watch(gauges) {
       watched = gauges;
     },

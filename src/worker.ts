@@ -9,9 +9,11 @@ import { setTimeout } from 'node:timers/promises';
 
 import { apply, release, type Outcome } from './apply.ts';
 import { IngestError } from './errors.ts';
+import type { Event } from './event.ts';
 import type { GraphStore } from './graph/store.ts';
 import type { Intake, MapOptions } from './map.ts';
 import { fromMs } from './model/instant.ts';
+import type { Thin } from './queue/aside.ts';
 import type { Row } from './queue/job.ts';
 
 export interface WorkerJob {
@@ -21,6 +23,8 @@ export interface WorkerJob {
 
 /** What the worker tells of; logs and metrics hang here. */
 export interface WorkerReport {
+  /** Events that wait for the object that they are about; the rest of their batch goes on without them. */
+  setAside?(events: number): void;
   applied?(batch: { jobs: number; events: number; outcomes: readonly Outcome[]; durationMs: number }): void;
   waiting?(error: IngestError, attempt: number, delayMs: number): void;
   resumed?(outageMs: number): void;
@@ -29,13 +33,15 @@ export interface WorkerReport {
 
 export interface WorkerOptions extends MapOptions {
   readonly report?: WorkerReport;
+  /** Events that need more than they say, and where they are kept meanwhile: on disk when `add` resolves. */
+  readonly aside?: { wants(event: Event): boolean; add(events: readonly Thin[]): Promise<void> };
   readonly now?: () => number;
   /** How often quarantined events are looked for. */
   readonly releaseEveryMs?: number;
 }
 
 export interface Worker {
-  /** Resolves once all events of these jobs are in the graph and its ledger. Rejects only after `close`. */
+  /** Resolves once all events of these jobs are in the graph and its ledger, or set aside. Rejects after `close`, or when they could not be set aside. */
   handle(jobs: readonly WorkerJob[]): Promise<void>;
   /** Starts what is done from time to time: releasing quarantined events, dropping old marks. */
   start(): void;
@@ -73,6 +79,17 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
     }
   }
 
+  /** Before anything is committed, so that a crash in between does no more than both again. Returns the others. */
+  async function setAside(intake: readonly Intake[]): Promise<readonly Intake[]> {
+    const { aside } = options;
+    if (aside === undefined) return intake;
+    const thin = new Set(intake.filter((one) => one.unreadable === undefined && aside.wants(one.event)));
+    if (thin.size === 0) return intake;
+    await aside.add([...thin]);
+    report.setAside?.(thin.size);
+    return intake.filter((one) => !thin.has(one));
+  }
+
   async function releaseDue(): Promise<void> {
     const due = await graph.quarantined(fromMs(now() + options.maxFutureMs), RELEASE_BATCH);
     if (due.length === 0) return;
@@ -102,8 +119,10 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
     async handle(jobs) {
       const started = now();
       const intake = jobs.flatMap((job) => job.events.map((row, index) => intakeOf(job, row, index, started)));
-      const outcomes = await persist(() => apply(intake, graph, options));
-      report.applied?.({ jobs: jobs.length, events: intake.length, outcomes, durationMs: now() - started });
+      const ready = await setAside(intake);
+      if (ready.length === 0) return;
+      const outcomes = await persist(() => apply(ready, graph, options));
+      report.applied?.({ jobs: jobs.length, events: ready.length, outcomes, durationMs: now() - started });
     },
     start() {
       every(releaseEveryMs, releaseDue);

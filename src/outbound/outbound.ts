@@ -58,15 +58,37 @@ export function createOutbound(
       const to = URL.canParse(url) ? new URL(url) : undefined;
       if (to === undefined || !allowed.has(to.origin) || to.username !== '' || to.password !== '')
         throw refused('the URL is not of a host that the configuration names');
-      const timeout = AbortSignal.timeout(timeoutMs);
-      const within = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+      const { signal: within, timedOut, done } = limit(timeoutMs, signal);
       try {
         return await send(to, await addressesOf(to.hostname, within), headers, { signal: within, maxBytes });
       } catch (error) {
         if (error instanceof IngestError) throw error;
-        const reason = timeout.aborted ? `did not answer within ${timeoutMs} ms` : `could not be asked (${codeOf(error)})`;
+        const reason = timedOut() ? `did not answer within ${timeoutMs} ms` : `could not be asked (${codeOf(error)})`;
         throw unavailable(to.hostname, reason);
+      } finally {
+        done();
       }
+    },
+  };
+}
+
+/** Aborts after a time, or with another signal. By hand, since AbortSignal.any leaves something behind on a signal that lives long. */
+function limit(ms: number, outer: AbortSignal | undefined): { signal: AbortSignal; timedOut: () => boolean; done: () => void } {
+  const controller = new AbortController();
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    controller.abort();
+  }, ms);
+  const abort = (): void => controller.abort();
+  outer?.addEventListener('abort', abort, { once: true });
+  if (outer?.aborted === true) abort();
+  return {
+    signal: controller.signal,
+    timedOut: () => timedOut,
+    done() {
+      clearTimeout(timer);
+      outer?.removeEventListener('abort', abort);
     },
   };
 }

@@ -46,7 +46,7 @@ redis.call('INCRBY', KEYS[3], #KEYS - 3)
 return 1`;
 
 /** BullMQ gives up where attempts end. Nothing here ever does: an outage is never a dead letter. */
-const JOB_OPTIONS = { attempts: 2 ** 31 - 1, backoff: { type: 'capped' }, removeOnComplete: true };
+export const JOB_OPTIONS = { attempts: 2 ** 31 - 1, backoff: { type: 'capped' }, removeOnComplete: true };
 
 /**
  * Settles everybody whose event is on the disk now, was before (`duplicate`), or has no room (`overloaded`). Throws when Redis

@@ -35,8 +35,28 @@ export interface Source<D extends Declaration = Declaration> {
   identify(delivery: Delivery, body: Json, bodyHash: string): Identity;
   /** Whether this is no event but the sender asking if anybody is there: it is unsigned, gets 200 and leaves no trace. */
   ping?(delivery: Delivery): boolean;
-  /** What the event says. Pure; a throw marks the event `failed` with the reason and its body. */
+  /** What the event says. Pure; a throw marks the event `failed` with the reason and its body. A copy of the object is in `event.fetched`. */
   map(event: Event, body: Json): Mapped<D> | Ignored;
+  /** For senders whose events name an object without showing it. */
+  readonly hydrate?: Hydrate;
+}
+
+/** How an object is asked for. Pure: which URL and which headers; the worker does the asking (src/hydrate.ts). */
+export interface Hydrate {
+  /** The one host that is asked, e.g. `https://shop.example`. From the configuration, never from a payload. */
+  readonly origin: string;
+  /** Undefined for an event that says everything itself. A throw counts as that. */
+  wants(event: Event, body: Json): Wanted | undefined;
+  /** What proves who asks, made of `FETCH_TOKEN_<SOURCE>`. */
+  headers(token: string): Readonly<Record<string, string>>;
+  /** Whether a 200 (JSON), 404 or 410 is the object's own answer, and not that of something in front of it. Default: yes. */
+  accepts?(status: number, body: Json | undefined): boolean;
+}
+
+export interface Wanted {
+  readonly url: string;
+  /** Names the object within its source: those who want it at once are served by one request. */
+  readonly object: string;
 }
 
 /** What a configuration gives a source: its name, its live secrets, and the model it speaks. */

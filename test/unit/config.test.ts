@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { loadConfig, secretVariable, type Environment } from '../../src/config.ts';
+import { fetchVariable, loadConfig, secretVariable, type Environment } from '../../src/config.ts';
 import { IngestError } from '../../src/errors.ts';
 import { defineConfig, loadSetup } from '../../src/load-config.ts';
 import { commerce } from '../../src/model/commerce.ts';
@@ -137,6 +137,25 @@ describe('secrets', () => {
     const message = failure({ WEBHOOK_SECRET_X: value }, (config) => config.secretsOf('x'));
     expect(message).toContain('WEBHOOK_SECRET_X');
     expect(message).not.toContain(value);
+  });
+});
+
+describe('the token that a source asks its sender with', () => {
+  const tokenOf = (env: Readonly<Record<string, string>>) => loadConfig(env).fetchTokenOf('tea-shop');
+  it('is found by the name of the source, in a variable or a file', () => {
+    expect(fetchVariable('tea-shop')).toBe('FETCH_TOKEN_TEA_SHOP');
+    expect(tokenOf({})).toBeUndefined();
+    expect(tokenOf({ FETCH_TOKEN_TEA_SHOP: 'ck_1:cs_2' })).toBe('ck_1:cs_2');
+    expect(tokenOf({ FETCH_TOKEN_TEA_SHOP_FILE: file('token', 'ck_1:cs_2\n') })).toBe('ck_1:cs_2');
+  });
+  it.each([
+    ['a line break', { FETCH_TOKEN_TEA_SHOP: 'canary\r\nx: y' }],
+    ['two lines', { FETCH_TOKEN_TEA_SHOP_FILE: file('tokens', 'canary\nother') }],
+    ['both', { FETCH_TOKEN_TEA_SHOP: 'canary', FETCH_TOKEN_TEA_SHOP_FILE: file('token', 'canary') }],
+  ])('is refused with %s, and not repeated', (_what, env) => {
+    const message = failure(env, (config) => config.fetchTokenOf('tea-shop'));
+    expect(message).toContain('FETCH_TOKEN_TEA_SHOP');
+    expect(message).not.toContain('canary');
   });
 });
 

@@ -94,10 +94,15 @@ function timeOf(ms: number | undefined): string {
 async function checkBacklog(redis: Redis, prefix: string, bolt: Bolt, beforeMs: number | undefined): Promise<Check> {
   const keys = keysOf(prefix);
   const since = (ms: number | undefined): string => (ms === undefined ? 'never' : timeOf(ms));
-  const { queued } = await readCounts(redis, keys);
+  // What waits for a sender's answer is no stall.
+  const due = async (): Promise<number> => {
+    const { queued: all, hydrating } = await readCounts(redis, keys);
+    return all - hydrating;
+  };
+  const queued = await due();
   if (queued === 0 || (beforeMs !== undefined && Date.now() - beforeMs < STALLED_MS)) return ok('work', `last applied: ${since(beforeMs)}`);
   await sleep(SECOND_LOOK_MS);
-  const [{ queued: still }, { lastAppliedAtMs: afterMs }] = await Promise.all([readCounts(redis, keys), readMeta(bolt)]);
+  const [still, { lastAppliedAtMs: afterMs }] = await Promise.all([due(), readMeta(bolt)]);
   if (still === 0 || afterMs !== beforeMs) return ok('work', `last applied: ${since(afterMs)}`);
   return bad(
     'work',

@@ -33,7 +33,7 @@ describe('taking in', () => {
     const inbox = open();
     expect(await inbox.add(jobEvent(1))).toBe('accepted');
     expect(await inbox.add(jobEvent(1))).toBe('duplicate');
-    expect(await inbox.counts()).toEqual({ accepted: 1, duplicate: 1, queued: 1 });
+    expect(await inbox.counts()).toEqual({ accepted: 1, duplicate: 1, queued: 1, hydrating: 0 });
   });
 
   it('takes another body under the same id for another event', async () => {
@@ -138,7 +138,7 @@ describe('when Redis goes away', () => {
     const late = codeOf(inbox.add(jobEvent(100)));
     await own.server.restart();
     expect(await late).toBe('taken in');
-    expect(await inbox.counts()).toEqual({ accepted: 41, duplicate: 0, queued: 41 });
+    expect(await inbox.counts()).toEqual({ accepted: 41, duplicate: 0, queued: 41, hydrating: 0 });
     expect(await inbox.add(jobEvent(7))).toBe('duplicate');
   });
 

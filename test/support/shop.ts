@@ -1,0 +1,187 @@
+/** A shop on loopback that sends thin hooks, and everything between its hooks and the graph: the real queues, worker and store. */
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { expect } from 'vitest';
+
+import type { Event } from '../../src/event.ts';
+import type { GraphStore } from '../../src/graph/store.ts';
+import { createHydration } from '../../src/hydrate.ts';
+import { isJsonObject, parseJson, type Json } from '../../src/json.ts';
+import { commerce } from '../../src/model/commerce.ts';
+import { createOutbound } from '../../src/outbound/outbound.ts';
+import { createAside } from '../../src/queue/aside.ts';
+import { createConsumer } from '../../src/queue/consumer.ts';
+import { createInbox, type Inbox } from '../../src/queue/inbox.ts';
+import { connectRedis } from '../../src/queue/redis.ts';
+import type { Source } from '../../src/sources/source.ts';
+import { createWorker } from '../../src/worker.ts';
+import { countLedger, MAX_FUTURE_MS, RECEIVED_MS, type TestGraph } from './graph.ts';
+import type { OwnRedis } from './redis-server.ts';
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface Shop {
+  readonly origin: string;
+  /** Requests by object, in the order in which they came. */
+  readonly asked: Map<string, number>;
+  /** What is asked for, as it is now; each change is a version. Absent: 404. */
+  readonly orders: Map<string, number>;
+  /** From the request to the answer. The object is read half-way. */
+  tookMs: number;
+  /** Instead of what it would answer. */
+  answer: Answer | undefined;
+  close(): Promise<void>;
+}
+
+export async function openShop({ tookMs = 0 }: { tookMs?: number } = {}): Promise<Shop> {
+  const server = createServer((request, response) => void serve(request, response));
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const shop: Shop = {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked: new Map(),
+    orders: new Map(),
+    tookMs,
+    answer: undefined,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+    },
+  };
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const id = request.url?.split('/').at(-1) ?? '';
+    shop.asked.set(id, (shop.asked.get(id) ?? 0) + 1);
+    await new Promise((done) => setTimeout(done, shop.tookMs / 2));
+    const version = shop.orders.get(id);
+    await new Promise((done) => setTimeout(done, shop.tookMs / 2));
+    if (shop.answer !== undefined) shop.answer(request, response);
+    else if (version === undefined) response.writeHead(404).end('{}');
+    else response.end(JSON.stringify({ id, version }));
+  }
+  return shop;
+}
+
+/** A hook that says nothing but that something happened to an order. */
+export function hook(order: string, nth: number, source = 'shop', receivedAtMs = RECEIVED_MS): Event {
+  const body = JSON.stringify({ order });
+  const bodyHash = createHash('sha256').update(body).digest('hex');
+  return { source, id: `${order}/${nth}`, body, bodyHash, headers: {}, receivedAtMs };
+}
+
+/** Orders whose total is their version, changed at that second. */
+export function thinSource(name: string, origin: string): Source {
+  const orderOf = (body: Json): string => (isJsonObject(body) && typeof body['order'] === 'string' ? body['order'] : '');
+  return {
+    name,
+    model: commerce,
+    version: 'thin@1',
+    keepHeaders: [],
+    verify: () => '',
+    identify: () => ({ id: '' }),
+    hydrate: {
+      origin,
+      wants: (_event, body) => (orderOf(body) === '' ? undefined : { url: `${origin}/${orderOf(body)}`, object: orderOf(body) }),
+      headers: (token) => ({ authorization: `Bearer ${token}` }),
+    },
+    map(event, body) {
+      const { fetched } = event;
+      if (fetched === undefined) return { type: 'thin' };
+      const id = orderOf(body);
+      if (fetched.status !== 200)
+        return { type: 'gone', occurredAt: new Date(fetched.at).toISOString(), facts: [{ remove: { node: 'Order', key: { id } } }] };
+      const { version } = parseJson(fetched.body) as { version: number };
+      const occurredAt = new Date(RECEIVED_MS - 3_600_000 + version * 1_000).toISOString();
+      return { type: 'told', occurredAt, facts: [{ upsert: { node: 'Order', key: { id }, set: { totalMinor: BigInt(version) } } }] };
+    },
+  };
+}
+
+export interface Shopfloor {
+  readonly inbox: Inbox;
+  /** Starts a worker with its own connection. `asking: false`: one that sets aside and applies, and asks nobody. */
+  work(options?: { asking?: boolean; applying?: boolean; wide?: number; maxDelayMs?: number; store?: GraphStore }): Work;
+  /** Waits until nothing is queued. */
+  drained(withinMs?: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Work {
+  readonly lost: string[];
+  readonly found: string[];
+  readonly errors: string[];
+  /** Cuts its connection for good: what others see of a SIGKILL. */
+  kill(): void;
+  close(): Promise<void>;
+}
+
+export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly Source[]): Shopfloor {
+  const inbox = createInbox(own);
+  const named = new Map(sources.map((source) => [source.name, source]));
+  const running = new Set<Work>();
+
+  function work({ asking = true, applying = true, wide = 4, maxDelayMs = 200, store = graph.store } = {}): Work {
+    const redis = connectRedis(own.server.url, { role: 'worker' });
+    const told: Pick<Work, 'lost' | 'found' | 'errors'> = { lost: [], found: [], errors: [] };
+    const hydration = createHydration({
+      sources: named,
+      outbound: createOutbound([...new Set(sources.flatMap(({ hydrate }) => hydrate?.origin ?? []))], { timeoutMs: 5_000 }),
+      tokenOf: () => 'canary-token',
+      lanes: wide,
+      minDelayMs: 20,
+      maxDelayMs,
+      report: {
+        lost: ({ source }) => void told.lost.push(source),
+        found: ({ source }) => void told.found.push(source),
+        failed: ({ error }) => void told.errors.push(error.message),
+      },
+    });
+    const aside = createAside({ redis, prefix: own.prefix, ask: (event, attempt) => hydration.ask(event, attempt), lockMs: 1_000 });
+    const worker = createWorker(store, {
+      sources: named,
+      maxFutureMs: MAX_FUTURE_MS,
+      aside: { wants: hydration.wants, add: aside.add },
+    });
+    const consumer = createConsumer({ redis, prefix: own.prefix, handle: (jobs) => worker.handle(jobs), lockMs: 1_000 });
+    if (asking) aside.run();
+    if (applying) consumer.run();
+    const one: Work = {
+      ...told,
+      kill() {
+        redis.disconnect();
+        hydration.close();
+        worker.close();
+        running.delete(one);
+      },
+      async close() {
+        running.delete(one);
+        const closing = [consumer.close(2_000), aside.close(2_000)];
+        hydration.close();
+        worker.close();
+        await Promise.all(closing);
+        redis.disconnect();
+      },
+    };
+    running.add(one);
+    return one;
+  }
+
+  return {
+    inbox,
+    work,
+    async drained(withinMs = 30_000) {
+      for (const end = Date.now() + withinMs; ; await new Promise((done) => setTimeout(done, 20))) {
+        const counts = await inbox.counts();
+        if (counts.queued === 0) break;
+        if (Date.now() > end) throw new Error(`not drained: ${JSON.stringify(counts)}`);
+      }
+      const { accepted } = await inbox.counts();
+      const { states, late } = await countLedger(graph);
+      expect(Object.values(states).reduce((a, b) => a + b) + late, 'accepted = states + late').toBe(accepted);
+    },
+    async close() {
+      await Promise.all([...running].map((one) => one.close()));
+      await inbox.close();
+    },
+  };
+}
