@@ -1,13 +1,15 @@
 /**
  * What WooCommerce's topics say in the commerce model. The table with fields and times is docs/guides/woocommerce.md;
  * change both together, and bump the source's version. Objects are whole snapshots, built when they are delivered and
- * ordered by their own `date_modified_gmt`, which is UTC and does not say so. `*.deleted` is an id and nothing else: it
- * has no time, and none is made up.
+ * ordered by their own `date_modified_gmt`, which is UTC and does not say so. `*.deleted` is an id and nothing else: what it
+ * means is in the copy that was asked for, and without one it says nothing.
  */
 import { IngestError } from '../errors.ts';
-import type { Json } from '../json.ts';
+import type { Fetched } from '../event.ts';
+import { parseJson, type Json } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { FactOf, Mapped } from '../model/facts.ts';
+import { formatInstant, fromMs } from '../model/instant.ts';
 import { money } from '../model/money.ts';
 import { amountAt, idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, told, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
@@ -18,11 +20,17 @@ interface Resource {
   /** The last part of its REST address, which the body names under `_links`. */
   readonly plural: string;
   facts(id: string, body: Read): readonly CommerceFact[];
+  /** When it is in the trash, or gone for good. */
+  gone(id: string): CommerceFact;
 }
 
-const order: Resource = { plural: 'orders', facts: orderFacts };
-const customer: Resource = { plural: 'customers', facts: customerFacts };
-const product: Resource = { plural: 'products', facts: productFacts };
+const order: Resource = { plural: 'orders', facts: orderFacts, gone: (id) => ({ remove: { node: 'Order', key: { id } } }) };
+const customer: Resource = { plural: 'customers', facts: customerFacts, gone: (id) => ({ remove: { node: 'Customer', key: { id } } }) };
+const product: Resource = {
+  plural: 'products',
+  facts: productFacts,
+  gone: (id) => ({ upsert: { node: 'Product', key: { id }, set: { status: 'deleted' } } }),
+};
 
 const TOPICS: ReadonlyMap<string, Resource> = new Map([
   ['order.created', order],
@@ -35,10 +43,39 @@ const TOPICS: ReadonlyMap<string, Resource> = new Map([
   ['product.restored', product],
 ]);
 
-export function mapWoocommerce(type: string, json: Json): Mapped<typeof commerce.declaration> | Ignored {
+const DELETIONS: ReadonlyMap<string, Resource> = new Map([
+  ['order.deleted', order],
+  ['customer.deleted', customer],
+  ['product.deleted', product],
+]);
+
+/** The collection that a deletion is about; undefined for any other topic. */
+export function deletedOf(type: string): string | undefined {
+  return DELETIONS.get(type)?.plural;
+}
+
+export function mapWoocommerce(type: string, json: Json, fetched?: Fetched): Mapped<typeof commerce.declaration> | Ignored {
+  const deleted = DELETIONS.get(type);
+  if (deleted !== undefined) return fetched === undefined ? { type } : mapDeletion(type, deleted, readObject(json, ''), fetched);
   const resource = TOPICS.get(type);
   if (resource === undefined) return { type };
-  const body = readObject(json, '');
+  return mapSnapshot(type, resource, readObject(json, ''));
+}
+
+/**
+ * Not there: gone since the answer's time at the latest. In the trash: since it was last changed. Each beats what was told
+ * within the same second, for whose order there is no other sign. Anything else has come back, and is told as it is.
+ */
+function mapDeletion(type: string, resource: Resource, notice: Read, { status, body, at }: Fetched): Mapped<typeof commerce.declaration> {
+  const id = required(idAt(notice, 'id'), notice, 'id');
+  if (status !== 200) return { type, occurredAt: formatInstant(fromMs(at)), sequence: 1, facts: [resource.gone(id)] };
+  const copy = readObject(parseJson(body), 'fetched');
+  if (idAt(copy, 'id') !== id) throw mappingFailed('fetched.id', 'is of another object');
+  const said = mapSnapshot(type, resource, copy);
+  return textAt(copy, 'status') === 'trash' ? { ...said, sequence: 1, facts: [resource.gone(id)] } : said;
+}
+
+function mapSnapshot(type: string, resource: Resource, body: Read): Mapped<typeof commerce.declaration> {
   checkKind(resource, body);
   const id = required(idAt(body, 'id'), body, 'id');
   // A customer who was never changed has no time of change.

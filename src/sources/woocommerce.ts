@@ -4,14 +4,20 @@
  * them. What the topics say is in woocommerce-mapping.ts. (woocommerce/includes/class-wc-webhook.php, `deliver`)
  */
 import { IngestError } from '../errors.ts';
+import type { Event } from '../event.ts';
 import { isJsonObject, type Json } from '../json.ts';
 import { digestOf, header, matchHmac, pinnedHeader, requireSecrets } from './signature.ts';
-import type { SourceBuilder } from './source.ts';
-import { mapWoocommerce } from './woocommerce-mapping.ts';
+import type { Hydrate, SourceBuilder } from './source.ts';
+import { deletedOf, mapWoocommerce } from './woocommerce-mapping.ts';
 
 export interface WoocommerceOptions {
   /** Accept this site only, e.g. `shop.example` or `https://example.com/shop/`. Default: any site that holds the secret. */
   readonly site?: string;
+  /**
+   * Where the shop's REST API is, e.g. `https://shop.example/wp-json/wc/v3`, for asking what became of what is said to be
+   * deleted; with a key in `FETCH_TOKEN_<SOURCE>`. Default: such events are ignored.
+   */
+  readonly api?: string;
 }
 
 /** Every unsigned header that is kept. Only topic and source mean anything; the delivery id is the same for all deliveries of one second. */
@@ -30,12 +36,17 @@ const SITE = /^(?=.{1,200}$)(?:https?:\/\/)?[a-z0-9.-]+(?::\d+)?(?:\/[\w.~%-]+)*
 const RESOURCE_ID = /^\d{1,20}$/;
 const PING = /^webhook_id=\d{1,20}$/;
 const MAX_PING_BYTES = 40;
+const DELIVERY_ID = /^[\w-]{1,64}$/;
 
-/** Identity: `<site>/<topic>/<resource id>/<body hash>`; WooCommerce sends no id that tells two deliveries apart. */
+/**
+ * Identity: `<site>/<topic>/<resource id>/<body hash>`; WooCommerce sends no id that tells two deliveries apart. A deletion is
+ * an id and nothing else, the same each time that an order goes into the trash, so the second of its delivery is added.
+ */
 export function woocommerce(options: WoocommerceOptions = {}): SourceBuilder {
   const only = options.site === undefined ? undefined : siteOf(options.site);
   if (options.site !== undefined && !SITE.test(options.site))
     throw new IngestError('BAD_CONFIG', 'woocommerce: site must be a host, with a path if there is one, such as shop.example');
+  const hydrate = options.api === undefined ? undefined : hydrateFrom(options.api);
   return ({ name, secrets, model }) => {
     const live = requireSecrets(name, secrets);
     return {
@@ -52,14 +63,47 @@ export function woocommerce(options: WoocommerceOptions = {}): SourceBuilder {
         const site = siteOf(source);
         if (only !== undefined && site !== only)
           throw new IngestError('BAD_HEADER', `the header ${UNSIGNED.source} names another site than this source is for`);
-        return { id: `${site}/${topic}/${resourceOf(body)}/${bodyHash}` };
+        const again = deletedOf(topic) === undefined ? undefined : pinnedHeader(delivery, UNSIGNED.deliveryId, DELIVERY_ID);
+        return { id: `${site}/${topic}/${resourceOf(body)}/${bodyHash}${again === undefined ? '' : `/${again}`}` };
       },
-      map: (event, body) => mapWoocommerce(event.headers[UNSIGNED.topic] ?? 'unknown', body),
+      map: (event, body) => mapWoocommerce(topicOf(event), body, event.fetched),
+      ...(hydrate === undefined ? {} : { hydrate }),
       // Saving a webhook posts this form, unsigned, and takes nothing but 200 for an answer.
       ping: (delivery) =>
         delivery.body.length <= MAX_PING_BYTES && PING.test(delivery.body.toString('latin1')) && header(delivery, SIGNATURE) === undefined,
     };
   };
+}
+
+/** Asks what became of an object that is said to be deleted: it may be in the trash, gone for good, or back already. */
+function hydrateFrom(api: string): Hydrate {
+  const base = URL.canParse(api) ? new URL(api) : undefined;
+  if (base === undefined || base.search !== '' || base.hash !== '' || base.username !== '' || base.password !== '')
+    throw new IngestError(
+      'BAD_CONFIG',
+      'woocommerce: api must be a URL without user and query, such as https://shop.example/wp-json/wc/v3',
+    );
+  const root = `${base.origin}${base.pathname.replace(/\/$/, '')}`;
+  return {
+    origin: base.origin,
+    wants(event, body) {
+      const plural = deletedOf(topicOf(event));
+      const id = resourceOf(body);
+      if (plural === undefined || id === '-') return undefined;
+      return { url: `${root}/${plural}/${id}`, object: `${plural}/${id}` };
+    },
+    headers: (token) => ({ authorization: `Basic ${Buffer.from(token).toString('base64')}` }),
+    // A 404 of the web server, or of a WordPress without its shop, says nothing of an order.
+    accepts(status, body) {
+      if (!isJsonObject(body)) return false;
+      const { id, code } = body;
+      return status === 200 ? id !== undefined : typeof code === 'string' && code.endsWith('_invalid_id');
+    },
+  };
+}
+
+function topicOf(event: Event): string {
+  return event.headers[UNSIGNED.topic] ?? 'unknown';
 }
 
 /** `https://Shop.example/` and `shop.example` are one site. */

@@ -345,3 +345,102 @@ it('what a shop sends instead of an object fails with a reason', () =>
   expect(() => map('order.updated', { code: 'woocommerce_rest_cannot_view', message: 'Sorry', data: { status: 401 } })).toThrow(
     expect.objectContaining({ code: 'MAPPING_FAILED' }),
   ));
+
+describe('deletions', () => {
+  const api = 'https://shop.example/wp-json/wc/v3';
+  const asking = sourceOf(woocommerce({ api }));
+  const AT = Date.UTC(2026, 10, 21, 9, 30);
+  const event = (topic: string, fetched?: { status: number; body: object }): Event => ({
+    source: 'acme',
+    id: 'x',
+    body: '{"id":727}',
+    bodyHash: HASH,
+    receivedAtMs: NOW_MS,
+    headers: { 'x-wc-webhook-topic': topic },
+    ...(fetched === undefined ? {} : { fetched: { status: fetched.status, body: JSON.stringify(fetched.body), bodyHash: HASH, at: AT } }),
+  });
+  const said = (topic: string, fetched?: { status: number; body: object }): Mapped | Ignored => {
+    const mapped = asking.map(event(topic, fetched), parseJson('{"id":727}'));
+    if (!isIgnored(mapped)) resolve(commerce, event(topic), mapped);
+    return mapped;
+  };
+  const GONE = { status: 404, body: { code: 'woocommerce_rest_shop_order_invalid_id', message: 'Invalid ID.', data: { status: 404 } } };
+
+  it.each([
+    ['order.deleted', 'orders'],
+    ['customer.deleted', 'customers'],
+    ['product.deleted', 'products'],
+  ])('%s is asked about, under the configured address', (topic, plural) => {
+    expect(asking.hydrate?.wants(event(topic), parseJson('{"id":727}'))).toEqual({ url: `${api}/${plural}/727`, object: `${plural}/727` });
+    expect(asking.hydrate?.origin).toBe('https://shop.example');
+  });
+
+  it('nothing else is, and nothing without an id or without an address', () => {
+    for (const topic of ['order.updated', 'coupon.deleted', 'action.x'])
+      expect(asking.hydrate?.wants(event(topic), parseJson('{"id":727}'))).toBeUndefined();
+    for (const body of ['{}', '[]', '{"id":"../../users"}', '{"id":"7?x=1"}'])
+      expect(asking.hydrate?.wants(event('order.deleted'), parseJson(body))).toBeUndefined();
+    expect(source.hydrate).toBeUndefined();
+    expect(said('order.deleted')).toEqual({ type: 'order.deleted' });
+  });
+
+  it('are asked about with the key of the REST API', () =>
+    expect(asking.hydrate?.headers('ck_1:cs_2')).toEqual({ authorization: `Basic ${Buffer.from('ck_1:cs_2').toString('base64')}` }));
+
+  it('an API is an address and nothing more', () => {
+    for (const wrong of ['shop.example', 'https://u:p@shop.example/wp-json/wc/v3', 'https://shop.example/?rest_route=/wc/v3'])
+      expect(() => woocommerce({ api: wrong })).toThrow(expect.objectContaining({ code: 'BAD_CONFIG' }));
+  });
+
+  it.each([
+    [200, '{"id":727}', true],
+    [200, '{"maintenance":true}', false],
+    [200, '[]', false],
+    [404, '{"code":"woocommerce_rest_shop_order_invalid_id"}', true],
+    [404, '{"code":"woocommerce_rest_product_invalid_id"}', true],
+    [404, '{"code":"woocommerce_rest_invalid_id"}', true],
+    [404, '{"code":"rest_no_route"}', false],
+    [410, 'null', false],
+  ])('of answers, %i with %s is taken: %s', (status, body, taken) =>
+    expect(asking.hydrate?.accepts?.(status, parseJson(body))).toBe(taken),
+  );
+  it('a page of the web server is not', () => expect(asking.hydrate?.accepts?.(404, undefined)).toBe(false));
+
+  it.each([
+    ['order.deleted', { remove: { node: 'Order', key: { id: '727' } } }],
+    ['customer.deleted', { remove: { node: 'Customer', key: { id: '727' } } }],
+    ['product.deleted', { upsert: { node: 'Product', key: { id: '727' }, set: { status: 'deleted' } } }],
+  ])('%s of what is not there any more counts from the time of the answer', (topic, fact) =>
+    expect(said(topic, GONE)).toEqual({ type: topic, occurredAt: '2026-11-21T09:30:00Z', sequence: 1, facts: [fact] }),
+  );
+
+  it('of what is in the trash counts from its last change, and beats what was told within that second', () =>
+    expect(said('order.deleted', { status: 200, body: order({ status: 'trash' }) })).toEqual({
+      type: 'order.deleted',
+      occurredAt: '2026-11-21T08:59:00Z',
+      sequence: 1,
+      facts: [{ remove: { node: 'Order', key: { id: '727' } } }],
+    }));
+
+  it('of what has come back tells it as it is', () => {
+    const back = said('order.deleted', { status: 200, body: order() });
+    expect(back).toEqual({ ...map('order.restored', order()), type: 'order.deleted' });
+  });
+
+  it('with the copy of another object fail', () =>
+    expect(() => said('order.deleted', { status: 200, body: order({ id: 728 }) })).toThrow(
+      expect.objectContaining({ code: 'MAPPING_FAILED' }),
+    ));
+
+  it('that come twice are two: an order may go into the trash, come back, and go again', () => {
+    const of = (deliveryId: string, topic = 'order.deleted') =>
+      asking.identify(
+        woocommerceDelivery({ body: '{"id":727}' }, topic, { 'x-wc-webhook-delivery-id': deliveryId }),
+        parseJson('{"id":727}'),
+        HASH,
+      ).id;
+    expect(of('a'.repeat(32))).toBe(`shop.example/order.deleted/727/${HASH}/${'a'.repeat(32)}`);
+    expect(of('b'.repeat(32))).not.toBe(of('a'.repeat(32)));
+    expect(of('b'.repeat(32), 'order.updated')).toBe(of('a'.repeat(32), 'order.updated'));
+  });
+});
