@@ -1,7 +1,7 @@
 /** The library: what `import … from 'eventgraft'` gives. */
 export { defineConfig, genericFile, type UserConfig } from './load-config.ts';
 export { IngestError, type ErrorCode } from './errors.ts';
-export type { Delivery, Event, State } from './event.ts';
+export type { Delivery, Event, Fetched, State } from './event.ts';
 export { parseJson, type Json, type JsonObject } from './json.ts';
 export { commerce } from './model/commerce.ts';
 export type { Fact, FactOf, Mapped, MappedOf } from './model/facts.ts';
@@ -18,7 +18,7 @@ export { github, type GithubEvent, type GithubOptions } from './sources/github.t
 export { idAt, integerAt, listAt, objectAt, readObject, required, textAt, timeAt, told, type Read } from './sources/read.ts';
 export { segment, type SegmentOptions } from './sources/segment.ts';
 export { shopify } from './sources/shopify.ts';
-export type { Identity, Ignored, Source, SourceBuilder } from './sources/source.ts';
+export type { Hydrate, Identity, Ignored, Source, SourceBuilder, Wanted } from './sources/source.ts';
 export { square, type SquareOptions } from './sources/square.ts';
 export { standard } from './sources/standard.ts';
 export { stripe, type StripeOptions } from './sources/stripe.ts';

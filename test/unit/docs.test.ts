@@ -83,6 +83,8 @@ describe('the README', () => {
       ...[...files.matchAll(/'(\w+)'/g)].map((m) => `${m[1]}_FILE`),
       'WEBHOOK_SECRET_<SOURCE>',
       'WEBHOOK_SECRET_<SOURCE>_FILE',
+      'FETCH_TOKEN_<SOURCE>',
+      'FETCH_TOKEN_<SOURCE>_FILE',
     ]);
     const table = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Operating'));
     const told = new Set([...table.matchAll(/`([A-Z][A-Z0-9_]+(?:<SOURCE>)?(?:_FILE)?)`/g)].map((m) => m[1]));
