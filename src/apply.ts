@@ -1,6 +1,6 @@
 /** `apply`: map → fold → write. The one way into the graph; a queue job, an import, a replay and a release all end here. */
 import { IngestError } from './errors.ts';
-import type { Judged, Outcome, Settled } from './graph/batch.ts';
+import type { Concluded, Judged, Outcome } from './graph/batch.ts';
 import type { GraphStore, GraphTx } from './graph/store.ts';
 import { failed, mapEvent, type Intake, type MapOptions, type Told } from './map.ts';
 import { fold, type Changes } from './model/fold.ts';
@@ -8,9 +8,10 @@ import { fold, type Changes } from './model/fold.ts';
 export type { Outcome } from './graph/batch.ts';
 
 /**
- * Applies a batch: effects and ledger in one transaction, both or neither. Idempotent: a second time changes nothing.
- * Returns what became of each event, in order. Throws `GRAPH_UNAVAILABLE` when the database is away: wait, then call
- * again. A bad event fails alone.
+ * Applies a batch: effects and ledger in one transaction, both or neither. Idempotent: a second time changes nothing, and
+ * under the same jobs it counts nothing either. Returns what became of each event, in order. An event that the database
+ * refuses fails alone. Throws `GRAPH_UNAVAILABLE` when the database is away and `GRAPH_TIMEOUT` when it is too slow even
+ * for one event: wait, then call again.
  */
 export async function apply(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Outcome[]> {
   const told = intake.map((one) => mapEvent(one, options));
@@ -25,10 +26,9 @@ async function write(graph: GraphStore, judge: (tx: GraphTx) => Promise<Judged<T
     const facts = fresh.flatMap(({ told }) => told.facts);
     const [, state] = await Promise.all([tx.record(fresh), tx.lockAndRead(facts)]);
     const changes = fold(state, facts);
-    await tx.lockWaking(state, changes);
-    const settled = judged.map((one) => settle(one, changes));
-    await Promise.all([tx.write(state, changes), tx.settle(settled)]);
-    return settled.map(({ outcome }) => outcome);
+    const concluded = judged.map((one) => conclude(one, changes));
+    await Promise.all([tx.write(state, changes), tx.conclude(concluded)]);
+    return concluded.map(({ outcome }) => outcome);
   });
 }
 
@@ -39,7 +39,7 @@ export async function release(intake: readonly Intake[], graph: GraphStore, opti
 }
 
 /** An event is applied if any of its facts raised anything, superseded if every one lost to a newer one. */
-function settle(one: Judged<Told>, { raised }: Changes): Settled<Told> {
+function conclude(one: Judged<Told>, { raised }: Changes): Concluded<Told> {
   if (one.is !== 'fresh') return { ...one, outcome: one.is };
   const { state, facts } = one.told;
   if (state !== 'mapped') return { ...one, outcome: state };
@@ -69,11 +69,15 @@ async function halve(told: readonly Told[], attempt: Attempt): Promise<Outcome[]
   const middle = Math.ceil(told.length / 2);
   const [left, right] = [told.slice(0, middle), told.slice(middle)];
   const outcomes = await isolate(left, attempt).catch(async (error: unknown) => {
-    // One event that is too slow even alone must not hold up those behind it.
-    if (error instanceof IngestError && error.code === 'GRAPH_TIMEOUT') await attempt(right).catch(() => undefined);
+    // One event that is too slow even alone must not hold up those behind it. If they are too slow as well, it is not the event.
+    if (isSlow(error)) await attempt(right).catch((also: unknown) => (isSlow(also) ? [] : isolate(right, attempt)));
     throw error;
   });
   return [...outcomes, ...(await isolate(right, attempt))];
+}
+
+function isSlow(error: unknown): boolean {
+  return error instanceof IngestError && error.code === 'GRAPH_TIMEOUT';
 }
 
 /** Heard once more before it is kept as failed: some of Neo4j's own troubles come under the codes of a bad write. */

@@ -260,7 +260,7 @@ async function listen({ config, setup, roles, log }: ServiceOptions, closers: Pa
     isPing: (delivery) => sources.get(delivery.source)?.ping?.(delivery) === true,
     onReceived(receipt, source, tookMs) {
       metrics[receipt.status](source, tookMs);
-      log.debug({ id: receipt.id, source, secretId: receipt.secretId, tookMs }, `event.${receipt.status}`);
+      log.debug({ key: receipt.key, source, secretId: receipt.secretId, tookMs }, `event.${receipt.status}`);
     },
     onRejected(code, source) {
       metrics.rejected(code);

@@ -45,6 +45,7 @@ export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOp
     if (intake.unreadable !== undefined) throw new IngestError('BAD_VALUE', `a row of the queue is no event: ${intake.unreadable}`);
     if (source === undefined) throw new IngestError('MAPPING_FAILED', `no source is called ${event.source} any more`);
     const said = source.map(event, parseJson(event.body));
+    if (typeof said.type !== 'string') throw new IngestError('MAPPING_FAILED', 'the mapping names no type', { path: 'type' });
     if (isIgnored(said)) return { ...base, state: 'ignored', type: said.type, error: undefined };
     const resolved = resolve(source.model, event, said, source.sameId);
     if (resolved.latest > fromMs((asOfMs ?? event.receivedAtMs) + maxFutureMs)) {

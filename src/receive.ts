@@ -7,24 +7,25 @@ import { decodeUtf8, parseJson } from './json.ts';
 import type { Source } from './sources/source.ts';
 
 export interface Receipt {
-  /** The event's key. */
-  readonly id: string;
+  /** The event's key, `source:id`. */
+  readonly key: string;
   readonly status: 'accepted' | 'duplicate';
   /** The short id of the secret that matched: tells when a rotation is over. */
   readonly secretId: string;
 }
 
-export interface Doors {
+/** Who may deliver, and where it goes. */
+export interface Entrance {
   readonly sources: ReadonlyMap<string, Source>;
   /** Resolves once the event is on disk, or was before; throws `UNAVAILABLE` or `OVERLOADED`. */
   readonly inbox: { add(event: Event): Promise<Receipt['status']> };
 }
 
 /**
- * Takes one delivery in. Verified before it is parsed, parsed before it is trusted; whatever throws, nothing is stored.
- * When it returns, the raw event is on disk.
+ * Takes one delivery in. Verified before it is parsed, parsed before it is trusted. When it returns, the raw event is on
+ * disk; when it throws, nothing is stored, save that with `UNAVAILABLE` nobody knows.
  */
-export async function receive(delivery: Delivery, { sources, inbox }: Doors): Promise<Receipt> {
+export async function receive(delivery: Delivery, { sources, inbox }: Entrance): Promise<Receipt> {
   const source = sources.get(delivery.source);
   if (source === undefined) throw new IngestError('UNKNOWN_SOURCE', 'no source of this name is configured');
   const secretId = source.verify(delivery);
@@ -34,5 +35,5 @@ export async function receive(delivery: Delivery, { sources, inbox }: Doors): Pr
   const { id } = source.identify(delivery, json, bodyHash);
   const headers = Object.fromEntries(Object.entries(delivery.headers).filter(([name]) => source.keepHeaders.includes(name)));
   const status = await inbox.add({ source: source.name, id, body, bodyHash, headers, receivedAtMs: delivery.receivedAtMs });
-  return { id: eventKey(source.name, id), status, secretId };
+  return { key: eventKey(source.name, id), status, secretId };
 }

@@ -99,7 +99,6 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
       of: due.length,
       event: entry.event,
       ledgerKey: entry.key,
-      attempts: entry.attempts,
     }));
     report.released?.(await release(intake, graph, { ...options, asOfMs: now() }));
   }

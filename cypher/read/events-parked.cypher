@@ -2,7 +2,7 @@
 // params: $segment and $position to begin before, $limit
 // columns: key, segment, position, state, error
 MATCH (h:_Edge)
-WHERE h.events IS NOT NULL
+WHERE h.waiting = true
 UNWIND h.events AS name
 WITH DISTINCT name
 WITH left(name, size(name) - 65) AS key, right(name, 64) AS hash

@@ -1,7 +1,7 @@
 // Ledger rows that are about to change their state, locked.
 // params: $keys [ledger key]
-// columns: key, state (null: as the segment says), conflict
+// columns: key, state (null: as the segment says)
 UNWIND $keys AS key
 MATCH (e:_Event {key: key})
 SET e += {}
-RETURN e.key AS key, e.state AS state, coalesce(e.conflict, false) AS conflict
+RETURN e.key AS key, e.state AS state

@@ -4,5 +4,6 @@
 UNWIND $rows AS r
 MATCH (n) WHERE elementId(n) = r[1]
 MATCH (n)-[e]-(m)
+WHERE e._clock IS NOT NULL
 SET e += {}
 RETURN r[0] AS i, type(e) AS type, startNode(e) = n AS outgoing, elementId(e) AS element, properties(e) AS properties, properties(m) AS other

@@ -4,5 +4,6 @@
 UNWIND $rows AS r
 MATCH (o) WHERE elementId(o) = r[1]
 MATCH (o)-[e:{{TYPE}}]->(m)
+WHERE e._clock IS NOT NULL
 SET e += {}
 RETURN r[0] AS i, elementId(e) AS element, properties(e) AS properties, [{{OTHER}}] AS other

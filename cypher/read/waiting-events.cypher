@@ -3,6 +3,6 @@
 // columns: name (`key#bodyHash`)
 UNWIND $from AS id
 MATCH (h:_Edge {from: id})
-WHERE h.events IS NOT NULL
+WHERE h.waiting
 UNWIND h.events AS name
 RETURN DISTINCT name

@@ -9,8 +9,6 @@ export interface Taken {
   readonly index: number;
   readonly of: number;
   readonly event: Event;
-  /** How often this has been tried before. */
-  readonly attempts?: number;
   /** Its key in the ledger where that is known to differ from `source:id` (a conflict's suffix). */
   readonly ledgerKey?: string;
 }
@@ -26,7 +24,7 @@ export interface Spoken {
   readonly error: LedgerError | undefined;
 }
 
-/** To be folded. `row`: whether the ledger has it already and only its state moves (a released quarantine). */
+/** Its facts, if it has any, are folded in this transaction. `row`: whether the ledger has it already and only its state moves (a released quarantine). */
 export interface Fresh<S extends Spoken = Spoken> {
   readonly told: S;
   readonly is: 'fresh';
@@ -49,4 +47,6 @@ export type Judged<S extends Spoken = Spoken> = Fresh<S> | Known<S>;
 export type Outcome = State | Known['is'];
 
 /** A judged event and what became of it. */
-export type Settled<S extends Spoken = Spoken> = (Fresh<S> & { readonly outcome: State }) | (Known<S> & { readonly outcome: Known['is'] });
+export type Concluded<S extends Spoken = Spoken> =
+  | (Fresh<S> & { readonly outcome: State })
+  | (Known<S> & { readonly outcome: Known['is'] });

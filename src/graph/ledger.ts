@@ -5,8 +5,9 @@
  */
 import { randomBytes } from 'node:crypto';
 
+import { IngestError } from '../errors.ts';
 import { conflictKey, type State } from '../event.ts';
-import type { Fresh, Judged, Settled, Spoken } from './batch.ts';
+import type { Fresh, Judged, Concluded, Spoken } from './batch.ts';
 import { indexKey } from './loaded.ts';
 import { cutSegments, packSegment, packStates, REGULAR, type LedgerRow } from './segment.ts';
 import type { Statements } from './statements.ts';
@@ -18,14 +19,17 @@ export interface Ledger {
 }
 
 export interface LedgerTx {
-  /** One verdict for each event, in order. */
+  /**
+   * One verdict for each event, in order. Nothing is locked: should another commit the same event first, the constraint on
+   * its key refuses our row, and the transaction starts afresh.
+   */
   judge<S extends Spoken>(told: readonly S[]): Promise<Judged<S>[]>;
   /** Takes events out of a state by hand, by ledger key: fresh while they are still in it, settled when another was faster. */
   reclaim<S extends Spoken>(told: readonly S[], from: State): Promise<Judged<S>[]>;
   /** Rows of fresh events that have none. */
   record(fresh: readonly Fresh[]): Promise<void>;
   /** What became of the events, and the marks of their jobs. */
-  settle(settled: readonly Settled[]): Promise<void>;
+  conclude(concluded: readonly Concluded[]): Promise<void>;
 }
 
 /**
@@ -44,7 +48,6 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
   return {
     open(tx) {
       const segments: { id: string; rows: readonly LedgerRow[] }[] = [];
-      let marks = true;
       return {
         async judge(told) {
           const [jobs, hashes] = await Promise.all([
@@ -74,14 +77,13 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
         },
 
         async reclaim(told, from) {
-          marks = false;
           const keys = told.map((one) => one.intake.ledgerKey ?? one.key);
-          const result = await tx.run<{ key: string; state: string | null; conflict: boolean }>(statements.lockEvents, { keys });
+          const result = await tx.run<{ key: string; state: string | null }>(statements.lockEvents, { keys });
           const rows = new Map(result.records.map((record) => [record.get('key'), record.toObject()]));
           return told.map((one, i) => {
             const row = rows.get(keys[i] ?? '');
             if (row?.state !== from) return { told: one, is: 'settled' };
-            return { told: one, is: 'fresh', key: row.key, conflict: row.conflict, row: 'kept' };
+            return { told: one, is: 'fresh', key: row.key, conflict: false, row: 'kept' };
           });
         },
 
@@ -89,21 +91,23 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
           const atMs = now();
           for (const rows of cutSegments(fresh.filter((one) => one.row === 'new').map(rowOf))) segments.push({ id: segmentId(atMs), rows });
           if (segments.length === 0) return;
+          // All is packed before anything is sent: a throw between two sends would leave a promise that nobody awaits.
+          const packed = segments.map(({ id, rows }) => packSegment(id, atMs, rows));
           await Promise.all([
             tx.run(statements.ledgerEvents, { segments: segments.map(({ id, rows }) => [id, rows.map(slimRow)]) }),
-            ...segments.map(({ id, rows }) => tx.run(statements.ledgerSegment, { segment: packSegment(id, atMs, rows) })),
+            ...packed.map((segment) => tx.run(statements.ledgerSegment, { segment })),
           ]);
         },
 
-        async settle(settled) {
-          const fresh = settled.filter((one) => one.is === 'fresh');
+        async conclude(concluded) {
+          const fresh = concluded.filter((one) => one.is === 'fresh');
           const states = new Map(fresh.map(({ key, outcome }) => [key, outcome]));
           const written: Promise<unknown>[] = [];
           const write = (cypher: string, rows: readonly unknown[]): void =>
             void (rows.length > 0 && written.push(tx.run(cypher, { rows })));
           write(
             statements.ledgerStates,
-            segments.map(({ id, rows }) => [id, packStates(rows.map((row) => states.get(row.key) as State))]),
+            segments.map(({ id, rows }) => [id, packStates(rows.map(({ key }) => stateOf(states, key)))]),
           );
           write(
             statements.ledgerExceptional,
@@ -113,11 +117,9 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
             statements.moveEvents,
             fresh.flatMap((one) => moved(one)),
           );
-          if (marks) {
-            const { whole, part } = jobMarks(settled, BigInt(now()));
-            write(statements.settleJobs, whole);
-            write(statements.settlePart, part);
-          }
+          const { whole, part } = jobMarks(concluded, BigInt(now()));
+          write(statements.settleJobs, whole);
+          if (part.length > 0) written.push(settlePart(tx, statements, part));
           await Promise.all(written);
         },
       };
@@ -159,7 +161,9 @@ function rivalKeys(told: readonly Spoken[], hashes: ReadonlyMap<string, string>)
 /** A mark for each job that was not wholly known: `part` where the batch has only some of its events. */
 function jobMarks(judged: readonly Judged[], settledAt: bigint): { whole: unknown[][]; part: unknown[][] } {
   const jobs = new Map<string, { late: number; indexes: number[]; partly: boolean; of: number }>();
-  for (const { told, is } of judged) {
+  for (const one of judged) {
+    if (one.is === 'fresh' && one.row === 'kept') continue; // Came from the ledger, not from a job.
+    const { is, told } = one;
     const { job: id, index, of } = told.intake;
     let job = jobs.get(id);
     if (job === undefined) jobs.set(id, (job = { late: 0, indexes: [], partly: false, of }));
@@ -176,6 +180,19 @@ function jobMarks(judged: readonly Judged[], settledAt: bigint): { whole: unknow
     else part.push([...mark, indexes.map(BigInt)]);
   }
   return { whole, part };
+}
+
+/** A part that another worker settled meanwhile counts once: whoever is second judges anew. */
+async function settlePart(tx: Tx, statements: Statements, rows: readonly unknown[]): Promise<void> {
+  const result = await tx.run<{ n: bigint }>(statements.settlePart, { rows });
+  if (Number(result.records[0]?.get('n') ?? 0n) !== rows.length)
+    throw new IngestError('GRAPH_CONFLICT', 'another worker has settled a part of this job meanwhile');
+}
+
+function stateOf(states: ReadonlyMap<string, State>, key: string): State {
+  const state = states.get(key);
+  if (state === undefined) throw new Error(`nothing became of ${key}`);
+  return state;
 }
 
 function rowHash(told: Spoken): string {
@@ -195,7 +212,7 @@ function rowOf({ told, key, conflict }: Fresh): LedgerRow {
     entities: resolved?.entities ?? [],
     mapping: told.mapping,
     error: told.error,
-    attempts: (intake.attempts ?? 0) + 1,
+    attempts: 1,
     latest: resolved?.latest,
   };
 }
@@ -205,9 +222,9 @@ function slimRow(row: LedgerRow, position: number): unknown[] {
 }
 
 /** What stands on a new row beside its identity, so that lists find it by index. */
-type SettledFresh = Extract<Settled, Fresh>;
+type ConcludedFresh = Extract<Concluded, Fresh>;
 
-function exceptional(one: SettledFresh): [string, Record<string, unknown>][] {
+function exceptional(one: ConcludedFresh): [string, Record<string, unknown>][] {
   if (one.row === 'kept' || (REGULAR.has(one.outcome) && !one.conflict)) return [];
   const out: Record<string, unknown> = {};
   if (!REGULAR.has(one.outcome)) out['state'] = one.outcome;
@@ -217,12 +234,12 @@ function exceptional(one: SettledFresh): [string, Record<string, unknown>][] {
   return [[one.key, out]];
 }
 
-function moved(one: SettledFresh): unknown[][] {
+function moved(one: ConcludedFresh): unknown[][] {
   return one.row === 'new' ? [] : [[one.key, one.outcome, one.told.error?.code ?? null, dueAt(one)]];
 }
 
 /** Epoch nanoseconds from which a quarantined event may be released; the year 2262 stands for all that is later. */
-function dueAt({ told, outcome }: SettledFresh): bigint | null {
+function dueAt({ told, outcome }: ConcludedFresh): bigint | null {
   const latest = told.resolved?.latest;
   if (outcome !== 'quarantined' || latest === undefined) return null;
   return latest > MAX_INT64 ? MAX_INT64 : latest;

@@ -2,9 +2,20 @@
  * From what the fold says to what the database must be told: rows for the statements of `cypher/write`. What appears is
  * written by position, a column a property, since names would be half of what is sent; what changes, by name. Pure.
  */
+import { isNewer } from '../model/clock.ts';
 import { encodeEdge, encodeNode, encodeValues } from '../model/codec.ts';
 import type { Changes } from '../model/fold.ts';
-import { exists, isBlankEdge, isBlankNode, isSameEdge, isSameNode, type EdgeState, type NodeState, type Register } from '../model/state.ts';
+import {
+  exists,
+  floorOf,
+  isBlankEdge,
+  isBlankNode,
+  isSameEdge,
+  isSameNode,
+  type EdgeState,
+  type NodeState,
+  type Register,
+} from '../model/state.ts';
 import type { NodeRef } from '../model/refs.ts';
 import { sameValue, type PropertyType } from '../model/values.ts';
 import { waitingEvents } from '../model/world.ts';
@@ -33,23 +44,6 @@ export interface Plan {
   readonly unhideNodes: string[];
   readonly hideEdges: Row[];
   readonly unhideEdges: string[];
-}
-
-/** Ends that must be locked before a waiting edge may appear: the other ends of edges whose node has just come to be. */
-export function wakingEnds(loaded: Loaded, changes: Changes): NodeRef[] {
-  const ends = new Map<string, NodeRef>();
-  for (const [id, node] of changes.nodes) {
-    if (!exists(node) || exists(loaded.nodes.get(id))) continue;
-    for (const edgeId of loaded.edgesOf(id)) {
-      const edge = changes.edges.get(edgeId) ?? loaded.edges.get(edgeId);
-      if (edge?.linked === undefined) continue;
-      for (const end of [edge.ref.from, edge.ref.to]) {
-        const known = loaded.nodes.get(end.id);
-        if (known === undefined || known.unread === true) ends.set(end.id, end);
-      }
-    }
-  }
-  return [...ends.values()];
 }
 
 export function planWrites(loaded: Loaded, changes: Changes): Plan {
@@ -107,8 +101,10 @@ function planNode(plan: Plan, loaded: Loaded, id: string, node: NodeState): void
 function planEdge(plan: Plan, loaded: Loaded, changes: Changes, id: string, edge: EdgeState): void {
   const before = loaded.edges.get(id);
   const element = loaded.edgeElements.get(id);
-  const visible =
-    edge.linked !== undefined && stands(edge.ref.from, loaded, changes, element) && stands(edge.ref.to, loaded, changes, element);
+  const from = changes.nodes.get(edge.ref.from.id) ?? loaded.nodes.get(edge.ref.from.id);
+  const to = changes.nodes.get(edge.ref.to.id) ?? loaded.nodes.get(edge.ref.to.id);
+  // The floors again: an edge that wakes was not folded in this batch.
+  const visible = isNewer(edge.linked, floorOf(edge, from, to)) && stands(from, element) && stands(to, element);
   const types = edge.ref.shape.properties;
   if (visible && element !== undefined) {
     if (before === undefined || !isSameEdge(before, edge))
@@ -160,14 +156,21 @@ function planHiddenEdge(plan: Plan, loaded: Loaded, id: string, edge: EdgeState)
   const events = edge.linked === undefined ? null : [...waitingEvents(edge)];
   plan.hideEdges.push([
     indexKey(id),
-    { id, clock: encodeEdge(edge), values: encodeValues(edge.properties), from: indexKey(from.id), to: indexKey(to.id), events },
+    {
+      id,
+      clock: encodeEdge(edge),
+      values: encodeValues(edge.properties),
+      from: indexKey(from.id),
+      to: indexKey(to.id),
+      waiting: events === null ? null : true,
+      events,
+    },
   ]);
 }
 
 /** An end that nobody looked for stands if the edge was visible: nothing in this batch takes it away. */
-function stands(end: NodeRef, loaded: Loaded, changes: Changes, element: string | undefined): boolean {
-  const node = changes.nodes.get(end.id) ?? loaded.nodes.get(end.id);
-  return node === undefined ? element !== undefined : exists(node);
+function stands(end: NodeState | undefined, element: string | undefined): boolean {
+  return end === undefined ? element !== undefined : exists(end);
 }
 
 function newNode(element: string | undefined, types: ReadonlyMap<string, PropertyType>, node: NodeState): Row {

@@ -1,10 +1,11 @@
 /**
- * Locks, then reads: all that the fold can touch, in at most four pipelined rounds.
+ * Locks, then reads: all that the fold can touch, in pipelined rounds.
  *   1  lock every node that may change, in sorted order; missing ones are made for the time being
  *   2  hidden rows of keys without a live node; visible edges by identity, slot, set and removed end
  *   3  hidden rows of edges, if there are any at all
+ *   4  lock the far ends of edges that wait for a node that may come to life
  * Hidden rows are read in a later statement than the lock that protects them. A key without a live node that a fact may
- * bring to life also loads the edges that wait for it.
+ * bring to life also loads the edges that wait for it. What somebody else made, and so has no clock, is not there.
  */
 import type { Model, NodeShape, RelationshipShape } from '../model/model.ts';
 import { decodeEdge, decodeNode, decodeValues } from '../model/codec.ts';
@@ -27,8 +28,6 @@ type Stored = Record<string, unknown>;
 export interface Reader {
   /** Locks and reads what these facts can touch. */
   read(tx: Tx, facts: readonly AtomicFact[]): Promise<Loaded>;
-  /** Locks further nodes and adds what is known of them. */
-  lock(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void>;
 }
 
 export function createReader(model: Model, statements: Statements): Reader {
@@ -209,25 +208,44 @@ export function createReader(model: Model, statements: Statements): Reader {
   }
 
   return {
-    lock: lockNodes,
     async read(tx, facts) {
       const needs = needsOf(facts);
       const loaded = createLoaded();
       await Promise.all([lockNodes(tx, loaded, needs.locked.values()), touchNodes(tx, loaded, needs.touched.values())]);
 
       const absent = [...loaded.absent].map((id) => (loaded.nodes.get(id) as { ref: NodeRef }).ref).filter((ref) => mayHide(ref.shape));
-      const [hidden] = await Promise.all([
-        tx.run<{ hidden: bigint }>(statements.countHiddenEdges),
+      const [, , , , , hidden] = await Promise.all([
         readHiddenNodes(tx, loaded, absent),
         readByEnds(tx, loaded, needs),
         readByOwner(tx, loaded, needs.slots, 'bySlot'),
         readByOwner(tx, loaded, needs.sets, 'bySet'),
         readOfRemoved(tx, loaded, needs.removed),
+        // The last: while the others wait for the lock of an edge, that edge may be hidden.
+        tx.run<{ hidden: bigint }>(statements.countHiddenEdges),
       ]);
-      if (hidden.records[0]?.get('hidden') !== 0n) await readHiddenEdges(tx, loaded, needs);
+      if (hidden.records[0]?.get('hidden') === 0n) return loaded;
+      await readHiddenEdges(tx, loaded, needs);
+      await lockNodes(tx, loaded, farEnds(loaded, needs));
       return loaded;
     },
   };
+}
+
+/** Other ends of edges that will appear if a node comes to life: they must not go away meanwhile. */
+function farEnds(loaded: Loaded, { asserted }: Needs): NodeRef[] {
+  const ends = new Map<string, NodeRef>();
+  for (const id of loaded.absent) {
+    if (!asserted.has(id)) continue;
+    for (const edgeId of loaded.edgesOf(id)) {
+      const edge = loaded.edges.get(edgeId);
+      if (edge?.linked === undefined) continue;
+      for (const end of [edge.ref.from, edge.ref.to]) {
+        const known = loaded.nodes.get(end.id);
+        if (known === undefined || known.unread === true) ends.set(end.id, end);
+      }
+    }
+  }
+  return [...ends.values()];
 }
 
 /** Sorted by label and key, so that two writers meet in the same order. */

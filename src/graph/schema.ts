@@ -16,7 +16,7 @@ const PRIVATE: readonly Omit<SchemaRule, 'name'>[] = [
   { kind: 'unique', label: '_Edge', properties: ['key'] },
   { kind: 'index', label: '_Edge', properties: ['from'] },
   { kind: 'index', label: '_Edge', properties: ['to'] },
-  { kind: 'index', label: '_Edge', properties: ['events'] },
+  { kind: 'index', label: '_Edge', properties: ['waiting'] },
   { kind: 'unique', label: '_Event', properties: ['key'] },
   { kind: 'index', label: '_Event', properties: ['state'] },
   { kind: 'index', label: '_Event', properties: ['state', 'latest'] },

@@ -8,7 +8,7 @@ import { fromBolt, scalarFromBolt } from './values.ts';
 
 type Stored = Record<string, unknown>;
 
-/** Throws where the database holds what the model does not explain: a provisional node left behind, a value of another type. */
+/** Leaves out edges that somebody else made. Throws where the database holds what the model does not explain: a provisional node left behind, a value of another type. */
 export async function readGraph(bolt: Bolt, model: Model): Promise<PublicGraph> {
   const graph: PublicGraph = { nodes: new Map(), edges: new Map(), parked: new Set() };
   for (const shape of model.nodes.values()) {
@@ -24,7 +24,7 @@ export async function readGraph(bolt: Bolt, model: Model): Promise<PublicGraph> 
   for (const shape of model.relationships.values()) {
     const rows = await read(
       bolt,
-      `MATCH (a:${shape.from.label})-[e:${shape.type}]->(b:${shape.to.label}) RETURN properties(a) AS a, properties(e) AS e, properties(b) AS b`,
+      `MATCH (a:${shape.from.label})-[e:${shape.type}]->(b:${shape.to.label}) WHERE e._clock IS NOT NULL RETURN properties(a) AS a, properties(e) AS e, properties(b) AS b`,
     );
     for (const row of rows) {
       const stored = row['e'] as Stored;
@@ -34,7 +34,7 @@ export async function readGraph(bolt: Bolt, model: Model): Promise<PublicGraph> 
       graph.edges.set(id, valuesOf(id, shape.properties, stored, shape.key));
     }
   }
-  for (const row of await read(bolt, 'MATCH (h:_Edge) WHERE h.events IS NOT NULL UNWIND h.events AS event RETURN DISTINCT event'))
+  for (const row of await read(bolt, 'MATCH (h:_Edge) WHERE h.waiting = true UNWIND h.events AS event RETURN DISTINCT event'))
     graph.parked.add(String(row['event']));
   return graph;
 }

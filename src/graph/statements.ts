@@ -102,10 +102,10 @@ function nodeStatements(shape: NodeShape): NodeStatements {
 }
 
 function edgeStatements(shape: RelationshipShape): EdgeStatements {
-  const conditions = shape.key.map(({ name }, i) => `e.${name} = r[${i + 3}]`).join(' AND ');
+  const conditions = shape.key.map(({ name }, i) => ` AND e.${name} = r[${i + 3}]`).join('');
   const set = assigned([...shape.key.map(({ name, type }) => [name, type] as const), ...shape.properties], 2);
   const other = shape.owner === 'to' ? shape.from : shape.to;
-  const fill = { TYPE: shape.type, WHERE: conditions === '' ? '' : ` WHERE ${conditions}`, OTHER: columns('m', other.key) };
+  const fill = { TYPE: shape.type, AND: conditions, OTHER: columns('m', other.key) };
   return {
     byEnds: statement('read/edges-by-ends', fill),
     bySlot: statement(`read/slot-edges-${shape.owner ?? 'from'}`, fill),

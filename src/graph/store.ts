@@ -6,18 +6,16 @@ import type { AtomicFact } from '../model/resolve.ts';
 import type { Bolt } from './driver.ts';
 import { createLedger, type LedgerTx } from './ledger.ts';
 import type { Loaded } from './loaded.ts';
-import { planWrites, wakingEnds, type Plan } from './plan.ts';
+import { planWrites, type Plan } from './plan.ts';
 import { createReader } from './read.ts';
 import { unpackSegment, type LedgerEntry } from './segment.ts';
 import { createStatements, type Statements } from './statements.ts';
 import { transact, type Tx } from './transact.ts';
 
-/** In the order in which `apply` calls them. Calls that are made without awaiting in between travel in one round trip. */
+/** What `apply` does in one transaction. Calls that are made without awaiting in between travel in one round trip. */
 export interface GraphTx extends LedgerTx {
   /** Locks and reads all that these facts can touch. */
   lockAndRead(facts: readonly AtomicFact[]): Promise<Loaded>;
-  /** Locks the far ends of edges that will appear because an end of theirs did. */
-  lockWaking(state: Loaded, changes: Changes): Promise<void>;
   /** What changed, and nothing else. */
   write(state: Loaded, changes: Changes): Promise<void>;
 }
@@ -68,11 +66,10 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
         readMs = performance.now();
         return loaded;
       },
-      async lockWaking(state, changes) {
+      write(state, changes) {
         onStage?.('fold', performance.now() - readMs);
-        await reader.lock(tx, state, wakingEnds(state, changes));
+        return timed('write', () => writePlan(tx, statements, planWrites(state, changes)));
       },
-      write: (state, changes) => timed('write', () => writePlan(tx, statements, planWrites(state, changes))),
     };
   };
 

@@ -64,7 +64,7 @@ async function handle(name: string, req: IncomingMessage, res: ServerResponse, o
     const delivery = { source: name, body, headers: plainHeaders(req), receivedAtMs };
     if (options.isPing?.(delivery) === true) return respond(req, res, 200, {}, '{"status":"ping"}');
     const receipt = await receive(delivery);
-    respond(req, res, receipt.status === 'accepted' ? 202 : 200, {}, JSON.stringify({ id: receipt.id, status: receipt.status }));
+    respond(req, res, receipt.status === 'accepted' ? 202 : 200, {}, JSON.stringify({ id: receipt.key, status: receipt.status }));
     options.onReceived?.(receipt, name, now() - receivedAtMs);
   } catch (error) {
     if (!(error instanceof IngestError)) options.log?.error({ err: error, source: name }, 'webhook.failed');

@@ -10,9 +10,8 @@
  *   edges  `u` L (−1: none) · `r` X · `p` property → stamp
  */
 import { compareClocks, isNewer, type Clock } from './clock.ts';
-import { formatInstant, parseInstant } from './instant.ts';
-import type { Model, NodeShape, Part, RelationshipShape } from './model.ts';
-import { edgeRef, nodeRef, type EdgeRef, type NodeRef } from './refs.ts';
+import type { Model, NodeShape, RelationshipShape } from './model.ts';
+import { decodeKey, edgeRef, encodeKey, nodeRef, type EdgeRef, type NodeRef } from './refs.ts';
 import { emptyEdge, emptyNode, type EdgeState, type NodeState, type Register } from './state.ts';
 import type { PropertyType, Scalar, TypeName, Value } from './values.ts';
 
@@ -94,15 +93,6 @@ export function decodeValues(types: ReadonlyMap<string, PropertyType>, text: str
     out.set(name, Array.isArray(value) ? value.map((item) => scalarFromJson(type.type, item)) : scalarFromJson(type.type, value));
   }
   return out;
-}
-
-/** A key as JSON-safe texts, in declared order, and back. */
-export function encodeKey(key: readonly Scalar[], parts: readonly Part[]): string[] {
-  return key.map((value, i) => (parts[i]?.type.type === 'time' ? formatInstant(value as bigint) : String(value)));
-}
-
-export function decodeKey(texts: readonly string[], parts: readonly Part[]): Scalar[] {
-  return texts.map((text, i) => (parts[i]?.type.type === 'time' ? (parseInstant(text) ?? 0n) : text));
 }
 
 /** How an event is named in hidden rows, clocks and comparisons: by key and body hash. */

@@ -1,6 +1,7 @@
 /** References: a node or an edge named by its natural key. The `id` text is its identity everywhere, in maps, hidden rows, ledger and pages. */
+import { formatInstant, parseInstant } from './instant.ts';
 import type { Model, NodeShape, Part, RelationshipShape } from './model.ts';
-import { formatScalar, readValue, type Scalar } from './values.ts';
+import { formatScalar, type Scalar } from './values.ts';
 
 export interface NodeRef {
   readonly shape: NodeShape;
@@ -67,13 +68,15 @@ export function parseEdgeId(model: Model, id: string): EdgeRef | undefined {
   return shape === undefined || key === undefined || from === undefined || to === undefined ? undefined : edgeRef(shape, from, to, key);
 }
 
+/** A key as JSON-safe texts, in declared order, and back: the values are canonical already, and are not normalised again. */
+export function encodeKey(key: readonly Scalar[], parts: readonly Part[]): string[] {
+  return key.map((value, i) => (parts[i]?.type.type === 'time' ? formatInstant(value as bigint) : String(value)));
+}
+
+export function decodeKey(texts: readonly string[], parts: readonly Part[]): Scalar[] {
+  return texts.map((text, i) => (parts[i]?.type.type === 'time' ? (parseInstant(text) ?? 0n) : text));
+}
+
 function parseParts(parts: readonly Part[], texts: readonly string[]): Scalar[] | undefined {
-  if (parts.length !== texts.length) return undefined;
-  const key: Scalar[] = [];
-  for (const [i, part] of parts.entries()) {
-    const read = readValue(part.type, decodeURIComponent(texts[i] ?? ''));
-    if ('problem' in read) return undefined;
-    key.push(read.value as Scalar);
-  }
-  return key;
+  return parts.length === texts.length ? decodeKey(texts.map(decodeURIComponent), parts) : undefined;
 }

@@ -66,6 +66,8 @@ export function resolve(
   mapped: Mapped,
   sameId: SameId = 'conflict',
 ): Resolved {
+  checkText(mapped.type, 'type');
+  if (mapped.occurrenceId !== undefined) checkText(mapped.occurrenceId, 'occurrenceId');
   const occurredAt = instantAt(mapped.occurredAt, 'occurredAt');
   const saidAt = sameId === 'edit' ? instantAt(mapped.observedAt, 'observedAt') : occurredAt;
   const reader = createReader(model, event.source);
@@ -293,6 +295,11 @@ export function joinValues(type: PropertyType, a: Value, b: Value): Value {
       return ranks.indexOf(a as string) >= ranks.indexOf(b as string) ? a : b;
     }
   }
+}
+
+/** A user's mapping may say anything; what is no text would not fit the ledger. */
+function checkText(input: unknown, path: string): void {
+  if (typeof input !== 'string' || !input.isWellFormed()) throw bad(path, 'expected text');
 }
 
 function instantAt(input: unknown, path: string): bigint {

@@ -6,7 +6,7 @@
 import { IngestError } from '../errors.ts';
 import type { Delivery } from '../event.ts';
 import { mapShopify } from './shopify-mapping.ts';
-import { badSignature, decodeDigest, header, matchHmac, MAX_SIGNATURES, requireSecrets } from './signature.ts';
+import { digestOf, header, matchHmac, requireSecrets } from './signature.ts';
 import type { SourceBuilder } from './source.ts';
 
 export interface ShopifyOptions {
@@ -40,7 +40,7 @@ export function shopify(options: ShopifyOptions = {}): SourceBuilder {
       model,
       version: 'shopify@1',
       keepHeaders: [...Object.values(UNSIGNED), 'x-shopify-api-version', 'content-type'],
-      verify: (delivery) => matchHmac(live, [delivery.body], readDigests(delivery)),
+      verify: (delivery) => matchHmac(live, [delivery.body], digestOf(delivery, SIGNATURE, 'base64')),
       identify(delivery, _body, bodyHash) {
         const topic = pinned(delivery, UNSIGNED.topic, TOPIC);
         const shop = pinned(delivery, UNSIGNED.shop, SHOP);
@@ -63,12 +63,4 @@ function pinned(delivery: Delivery, name: string, pattern: RegExp): string | und
   const text = name === UNSIGNED.shop ? value?.toLowerCase() : value;
   if (text !== undefined && !pattern.test(text)) throw new IngestError('BAD_HEADER', `the header ${name} is malformed or repeated`);
   return text;
-}
-
-function readDigests(delivery: Delivery): Buffer[] {
-  const text = header(delivery, SIGNATURE);
-  if (text === undefined) throw badSignature('no signature');
-  const entries = text.split(', ', MAX_SIGNATURES + 1);
-  if (entries.length > MAX_SIGNATURES) throw badSignature(`more than ${MAX_SIGNATURES} signatures`);
-  return entries.flatMap((entry) => decodeDigest(entry, 'base64') ?? []);
 }

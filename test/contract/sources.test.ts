@@ -147,7 +147,6 @@ const ROWS: Readonly<Record<string, Row>> = {
     builder: shopify(),
     sign: (s) => shopifyDelivery(s),
     signature: 'x-shopify-hmac-sha256',
-    list: true,
     body: '{"id":1,"updated_at":"2026-11-21T08:59:00Z"}',
   },
   github: {

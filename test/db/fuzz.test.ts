@@ -51,7 +51,7 @@ describe(`bent at random, seed ${seed}`, () => {
 
 describe('the oracle', () => {
   test('notices a receiver that believes everything', async () => {
-    const webhooks = createWebhooks({ isSource: () => true, receive: async () => ({ id: 'x', status: 'accepted', secretId: 'x' }) });
+    const webhooks = createWebhooks({ isSource: () => true, receive: async () => ({ key: 'x', status: 'accepted', secretId: 'x' }) });
     const http = createHttpServer({ host: '127.0.0.1', port: 0, webhooks });
     const report = await fuzz({ url: await http.listen(), seed, source: 'github', requests: 100 });
     await http.close(100);

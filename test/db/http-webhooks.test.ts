@@ -337,7 +337,7 @@ describe('when Redis cannot', () => {
 
   it('lets requests in flight finish when it closes', async () => {
     const webhooks = createWebhooks({
-      receive: async () => (await sleep(300), { id: 'x', status: 'accepted' as const, secretId: 's' }),
+      receive: async () => (await sleep(300), { key: 'x', status: 'accepted' as const, secretId: 's' }),
       isSource: () => true,
     });
     const server = createHttpServer({ host: '127.0.0.1', port: 0, webhooks });

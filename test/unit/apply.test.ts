@@ -24,9 +24,8 @@ function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): Gr
   const tx: Omit<GraphTx, 'judge' | 'lockAndRead'> = {
     reclaim: () => Promise.resolve([]),
     record: nothing,
-    lockWaking: nothing,
     write: nothing,
-    settle: nothing,
+    conclude: nothing,
   };
   return {
     sizes,

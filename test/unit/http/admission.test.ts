@@ -144,7 +144,7 @@ describe('admission', () => {
         lag: { isLate: () => late },
       }),
       isSource: (name) => sources.has(name),
-      receive: async (delivery) => ({ id: 'x', status: 'accepted', secretId: sources.get(delivery.source)?.verify(delivery) ?? '' }),
+      receive: async (delivery) => ({ key: 'x', status: 'accepted', secretId: sources.get(delivery.source)?.verify(delivery) ?? '' }),
       onRejected: (code) => rejected.push(code),
     });
     const http = createHttpServer({ host: '127.0.0.1', port: 0, webhooks });
