@@ -208,10 +208,13 @@ function createLane(
     Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 20)) * (0.5 + Math.random() / 2);
   const open = (): number => (failed.size >= FAILURES ? 1 : width);
 
-  /** Each gets a time of its own, as far apart as answers come, so that a long queue comes back one by one. */
+  /** Each gets a time of its own, as far apart as answers come, so that a long queue comes back one by one; those far behind come to ask again. */
   function book(): number {
-    bookedMs = Math.min(Math.max(bookedMs, closedUntilMs, now()) + tookMs / width, Math.max(closedUntilMs, now()) + maxDelayMs);
-    return Math.ceil(bookedMs);
+    const openMs = Math.max(closedUntilMs, now());
+    const nextMs = Math.max(bookedMs, openMs) + tookMs / width;
+    if (nextMs > openMs + maxDelayMs) return Math.ceil(openMs + maxDelayMs * (0.5 + Math.random() / 2));
+    bookedMs = nextMs;
+    return Math.ceil(nextMs);
   }
 
   function close(ms: number, reason: string): void {

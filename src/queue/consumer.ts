@@ -94,7 +94,7 @@ export function createConsumer({
   /** BullMQ completes the job when this resolves. */
   async function hold(job: Job, token: string): Promise<void> {
     const events = readJob(job.data);
-    const bytes = events.reduce((sum, row) => sum + (isUnreadable(row) ? row.raw : row.body).length, 0);
+    const bytes = events.reduce((sum, row) => sum + sizeOf(row), 0);
     weigh(1, events.length, bytes);
     try {
       const given = await new Promise<'done' | 'back'>((resolve) => {
@@ -182,6 +182,10 @@ export function createConsumer({
       await Promise.race([worker.close(), sleep(graceMs, undefined, { ref: false })]);
     },
   };
+}
+
+function sizeOf(row: Row): number {
+  return isUnreadable(row) ? row.raw.length : row.body.length + (row.fetched?.body.length ?? 0);
 }
 
 /** BullMQ parses a job's JSON outside of any processor, where a throw would leave the job stalling for ever. */

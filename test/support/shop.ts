@@ -100,7 +100,7 @@ export function thinSource(name: string, origin: string): Source {
 export interface Shopfloor {
   readonly inbox: Inbox;
   /** Starts a worker with its own connection. `asking: false`: one that sets aside and applies, and asks nobody. */
-  work(options?: { asking?: boolean; applying?: boolean; wide?: number; maxDelayMs?: number; store?: GraphStore }): Work;
+  work(options?: { asking?: boolean; applying?: boolean; wide?: number; maxDelayMs?: number; lockMs?: number; store?: GraphStore }): Work;
   /** Waits until nothing is queued. */
   drained(withinMs?: number): Promise<void>;
   close(): Promise<void>;
@@ -120,7 +120,7 @@ export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly
   const named = new Map(sources.map((source) => [source.name, source]));
   const running = new Set<Work>();
 
-  function work({ asking = true, applying = true, wide = 4, maxDelayMs = 200, store = graph.store } = {}): Work {
+  function work({ asking = true, applying = true, wide = 4, maxDelayMs = 200, lockMs = 5_000, store = graph.store } = {}): Work {
     const redis = connectRedis(own.server.url, { role: 'worker' });
     const told: Pick<Work, 'lost' | 'found' | 'errors'> = { lost: [], found: [], errors: [] };
     const hydration = createHydration({
@@ -136,13 +136,13 @@ export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly
         failed: ({ error }) => void told.errors.push(error.message),
       },
     });
-    const aside = createAside({ redis, prefix: own.prefix, ask: (event, attempt) => hydration.ask(event, attempt), lockMs: 1_000 });
+    const aside = createAside({ redis, prefix: own.prefix, ask: (event, attempt) => hydration.ask(event, attempt), lockMs });
     const worker = createWorker(store, {
       sources: named,
       maxFutureMs: MAX_FUTURE_MS,
       aside: { wants: hydration.wants, add: aside.add },
     });
-    const consumer = createConsumer({ redis, prefix: own.prefix, handle: (jobs) => worker.handle(jobs), lockMs: 1_000 });
+    const consumer = createConsumer({ redis, prefix: own.prefix, handle: (jobs) => worker.handle(jobs), lockMs });
     if (asking) aside.run();
     if (applying) consumer.run();
     const one: Work = {
