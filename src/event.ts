@@ -64,6 +64,13 @@ export function eventKey(source: string, id: string): string {
   return `${source}:${id.replace(NEEDS_ESCAPE, (c) => (c === '%' ? '%25' : '%7E'))}`;
 }
 
+/** Inverse of `eventKey`; of a second body's key, too. */
+export function parseEventKey(key: string): { source: string; id: string } {
+  const [named = ''] = key.split('~', 1);
+  const colon = named.indexOf(':');
+  return { source: named.slice(0, colon), id: named.slice(colon + 1).replace(/%(25|7E)/g, (code) => (code === '%25' ? '%' : '~')) };
+}
+
 /** The ledger key of a second body under one id: `key~<first 16 hex of its body hash>`. */
 export function conflictKey(key: string, bodyHash: string): string {
   return `${key}~${bodyHash.slice(0, 16)}`;

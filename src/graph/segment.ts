@@ -3,7 +3,7 @@
  * one after the other (lengths in meta; a fetched copy follows its notification), `states` a digit an entry, beside a summary by which lists skip what cannot match.
  */
 import type { ErrorCode } from '../errors.ts';
-import { STATES, type Event, type Fetched, type State } from '../event.ts';
+import { parseEventKey, STATES, type Event, type Fetched, type State } from '../event.ts';
 
 /** An event as the ledger keeps it, before it is known what becomes of it. */
 export interface LedgerRow {
@@ -64,16 +64,17 @@ const MAX_SEGMENT_CHARS = 1_000_000;
 /** States that most events end in: told by their segment alone, without a property of their own. */
 export const REGULAR: ReadonlySet<State> = new Set(['applied', 'superseded', 'ignored']);
 
+/** Nothing that the key or another member says already: a third of what the ledger writes is this. */
 type MetaRow = [
   key: string,
-  source: string,
-  id: string,
   occurrenceId: string | null,
   type: string | null,
-  subject: string | null,
+  /** Its place among the entities; −1 for none. */
+  subject: number,
   entities: readonly string[],
   occurredAt: string | null,
   receivedAtMs: number,
+  /** base64url */
   bodyHash: string,
   conflict: 0 | 1,
   mapping: string,
@@ -81,7 +82,8 @@ type MetaRow = [
   attempts: number,
   headers: Readonly<Record<string, string>>,
   bodyLength: number,
-  latest: string | null,
+  /** 0 where it is `occurredAt`. */
+  latest: string | 0 | null,
   fetched?: readonly [bodyLength: number, bodyHash: string, status: number, at: number],
 ];
 
@@ -114,21 +116,25 @@ export function unpackSegment(meta: string, bodies: string, states: string): Led
   let offset = 0;
   return (JSON.parse(meta) as MetaRow[]).map((row, i) => {
     const cut = (length: number): string => bodies.slice(offset, (offset += length));
-    const event = { source: row[1], id: row[2], body: cut(row[15]), bodyHash: row[9], headers: row[14], receivedAtMs: row[8] };
+    const [key, occurrenceId, type, subject, entities, occurredAt, receivedAtMs, hash, conflict, mapping, error, attempts, headers] = row;
+    const [bodyLength, latest, fetched] = [row[13], row[14], row[15]];
+    const bodyHash = Buffer.from(hash, 'base64url').toString('hex');
+    const event = { ...parseEventKey(key), body: cut(bodyLength), bodyHash, headers, receivedAtMs };
+    const when = latest === 0 ? occurredAt : latest;
     return {
-      key: row[0],
-      event: row[17] === undefined ? event : { ...event, fetched: unpackFetched(row[17], cut) },
+      key,
+      event: fetched === undefined ? event : { ...event, fetched: unpackFetched(fetched, cut) },
       state: STATES[Number(states[i])] ?? 'failed',
-      conflict: row[10] === 1,
-      type: row[4] ?? undefined,
-      occurrenceId: row[3] ?? undefined,
-      occurredAt: row[7] === null ? undefined : BigInt(row[7]),
-      subject: row[5] ?? undefined,
-      entities: row[6],
-      mapping: row[11],
-      error: row[12] ?? undefined,
-      attempts: row[13],
-      latest: row[16] === null ? undefined : BigInt(row[16]),
+      conflict: conflict === 1,
+      type: type ?? undefined,
+      occurrenceId: occurrenceId ?? undefined,
+      occurredAt: occurredAt === null ? undefined : BigInt(occurredAt),
+      subject: entities[subject],
+      entities,
+      mapping,
+      error: error ?? undefined,
+      attempts,
+      latest: when === null ? undefined : BigInt(when),
     };
   });
 }
@@ -153,33 +159,31 @@ export function cutSegments<R extends LedgerRow>(rows: readonly R[]): R[][] {
 }
 
 function metaRow(entry: LedgerRow): MetaRow {
-  const { event } = entry;
+  const { event, entities, subject, occurredAt, latest } = entry;
   const row: MetaRow = [
     entry.key,
-    event.source,
-    event.id,
     entry.occurrenceId ?? null,
     entry.type ?? null,
-    entry.subject ?? null,
-    entry.entities,
-    entry.occurredAt?.toString() ?? null,
+    subject === undefined ? -1 : entities.indexOf(subject),
+    entities,
+    occurredAt?.toString() ?? null,
     event.receivedAtMs,
-    event.bodyHash,
+    Buffer.from(event.bodyHash, 'hex').toString('base64url'),
     entry.conflict ? 1 : 0,
     entry.mapping,
     entry.error ?? null,
     entry.attempts,
     event.headers,
     event.body.length,
-    entry.latest?.toString() ?? null,
+    latest === undefined ? null : latest === occurredAt ? 0 : latest.toString(),
   ];
   if (event.fetched !== undefined) {
     const { body, bodyHash, status, at } = event.fetched;
-    row[17] = [body.length, bodyHash, status, at];
+    row[15] = [body.length, bodyHash, status, at];
   }
   return row;
 }
 
-function unpackFetched([length, bodyHash, status, at]: NonNullable<MetaRow[17]>, cut: (length: number) => string): Fetched {
+function unpackFetched([length, bodyHash, status, at]: NonNullable<MetaRow[15]>, cut: (length: number) => string): Fetched {
   return { body: cut(length), bodyHash, status, at };
 }

@@ -30,7 +30,7 @@ test('places are ordered by segment, then by position; everything is before the 
 
 const nasty: LedgerEntry = {
   key: 'shop:a"],["b\\',
-  event: { source: 'shop', id: 'a"],["b\\', body: 'x', bodyHash: 'h', headers: { x: '],["shop:c",' }, receivedAtMs: 1 },
+  event: { source: 'shop', id: 'a"],["b\\', body: 'x', bodyHash: 'ab'.repeat(32), headers: { x: '],["shop:c",' }, receivedAtMs: 1 },
   state: 'failed',
   conflict: false,
   type: 'foo],[',

@@ -1,21 +1,22 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { STATES } from '../../../src/event.ts';
+import { conflictKey, eventKey, SOURCE_NAME, STATES } from '../../../src/event.ts';
 import { cutSegments, MAX_SEGMENT_EVENTS, packSegment, packStates, unpackSegment, type LedgerEntry } from '../../../src/graph/segment.ts';
 
 const optional = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(of, { nil: undefined });
 const text = fc.string({ unit: 'binary' }).filter((said) => said.isWellFormed());
 const nanos = fc.bigInt({ min: -(2n ** 62n), max: 2n ** 62n });
 
-const entry: fc.Arbitrary<LedgerEntry> = fc.record({
-  key: text,
+const hash = fc.stringMatching(/^[0-9a-f]{64}$/);
+
+const drawn = fc.record({
   event: fc.record(
     {
-      source: text,
+      source: fc.stringMatching(SOURCE_NAME),
       id: text,
       body: text,
-      bodyHash: text,
+      bodyHash: hash,
       headers: fc.dictionary(fc.stringMatching(/^[a-z-]{1,9}$/), text),
       receivedAtMs: fc.nat(),
       fetched: fc.record({ body: text, bodyHash: text, status: fc.nat(), at: fc.nat() }),
@@ -27,12 +28,22 @@ const entry: fc.Arbitrary<LedgerEntry> = fc.record({
   type: optional(text),
   occurrenceId: optional(text),
   occurredAt: optional(nanos),
-  subject: optional(text),
-  entities: fc.array(text),
+  subject: optional(fc.nat()),
+  entities: fc.uniqueArray(text),
   mapping: text,
   error: optional(fc.record({ code: fc.constant('BAD_VALUE' as const), message: text, path: text })),
   attempts: fc.nat(),
   latest: optional(nanos),
+});
+/** As they are in the ledger: the key names source and id, the subject is one of the entities. */
+const entry: fc.Arbitrary<LedgerEntry> = drawn.map(({ subject, ...one }) => {
+  const key = eventKey(one.event.source, one.event.id);
+  return {
+    ...one,
+    key: one.conflict ? conflictKey(key, one.event.bodyHash) : key,
+    subject: subject === undefined || one.entities.length === 0 ? undefined : one.entities[subject % one.entities.length],
+    latest: subject === 0 ? one.occurredAt : one.latest,
+  };
 });
 const plain = (entries: readonly LedgerEntry[]): unknown =>
   JSON.parse(JSON.stringify(entries, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)));
