@@ -32,7 +32,10 @@ export interface HttpServer {
 /** Longer than a load balancer's own idle time, usually 60 s: whoever closes first must not be us, or requests get lost between. */
 const KEEP_ALIVE_MS = 65_000;
 const MAX_HEADER_BYTES = 16 * 1024;
-const CHECK_MS = 500;
+/** How often slow connections are looked for. Thousands that are given up on at once would hold up everybody else (measured: bench/slow.ts). */
+const CHECK_MS = 100;
+/** Connections that wait to be accepted; beyond, the kernel lets a sender try again after a second. Node's own 511 is one burst. */
+const BACKLOG = 4_096;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const {
@@ -83,7 +86,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         server.once('error', (cause) =>
           reject(new IngestError('BAD_CONFIG', `cannot listen on HOST ${host}, PORT ${port}: ${cause.message}`, {}, cause)),
         );
-        server.listen(port, host, () => {
+        server.listen({ port, host, backlog: BACKLOG }, () => {
           const { address, family, port: bound } = server.address() as AddressInfo;
           const reachable = address === '0.0.0.0' || address === '::' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
           resolve(`http://${reachable}:${bound}`);
