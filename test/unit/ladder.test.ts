@@ -14,6 +14,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['queue', 'graph', 'outbound', 'runtime'],
   ['epoch.ts', 'map.ts', 'facts-of.ts', 'hydrate.ts', 'receive.ts', 'apply.ts', 'worker.ts', 'verify', 'demo'],
   ['http'],
+  ['serve.ts', 'work.ts'],
   ['main.ts'],
   ['cli', 'index.ts'],
 ];

@@ -1,0 +1,182 @@
+/** The role `work`: from the queue into the graph, beside it what asks senders for objects, and a look at both stores' memories. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fetchVariable, type Config } from './config.ts';
+import { IngestError } from './errors.ts';
+import { matchEpochs, moveWatermark, type Lives } from './epoch.ts';
+import type { Bolt } from './graph/driver.ts';
+import { readMeta } from './graph/meta.ts';
+import { requireSchema } from './graph/schema.ts';
+import { createGraphStore } from './graph/store.ts';
+import { createHydration, type Hydration } from './hydrate.ts';
+import type { Setup } from './load-config.ts';
+import type { Log } from './log.ts';
+import { formatInstant, fromMs } from './model/instant.ts';
+import type { Metrics } from './metrics.ts';
+import { createOutbound } from './outbound/outbound.ts';
+import { createAside, type Aside } from './queue/aside.ts';
+import { createConsumer } from './queue/consumer.ts';
+import { connectRedis, type Redis } from './queue/redis.ts';
+import { createWorker, type Worker } from './worker.ts';
+
+export interface WorkOptions {
+  readonly config: Config;
+  readonly setup: Setup;
+  readonly redisUrl: string;
+  readonly log: Log;
+}
+
+/** What is to be stopped, in the order in which it was started. */
+type Closers = (() => Promise<void> | void)[];
+
+export interface WorkStores {
+  readonly redis: Redis;
+  readonly bolt: Bolt | undefined;
+  readonly metrics: Metrics;
+}
+
+/** Starts the worker and what it needs. Throws `BAD_CONFIG`, `SCHEMA_DRIFT`, or what a denied login throws. */
+export async function startWork(
+  { config, setup, redisUrl, log }: WorkOptions,
+  closers: Closers,
+  { redis, bolt, metrics }: WorkStores,
+): Promise<Worker> {
+  if (bolt === undefined) throw new IngestError('BAD_CONFIG', 'work needs NEO4J_URI and NEO4J_PASSWORD: the graph that events go into');
+  await awaitGraph(bolt, log);
+  await requireSchema(bolt, setup.model);
+  const lookAgain = await watchEpochs({ redis, prefix: config.queuePrefix, bolt }, log, closers);
+  const graph = createGraphStore(bolt, setup.model, {
+    onStage: (stage, durationMs) => metrics.stage(stage, durationMs),
+    onRetry(error, attempt) {
+      metrics.retried(error.code);
+      log.debug({ code: error.code, attempt }, 'transaction.retried');
+    },
+  });
+  const connection = connectRedis(redisUrl, { role: 'worker', log });
+  closers.push(() => connection.disconnect());
+  const hydration = startHydration({ config, setup, log }, closers, { redis: connection, metrics });
+  const worker = createWorker(graph, {
+    sources: setup.sources,
+    maxFutureMs: config.maxFutureSeconds * 1_000,
+    aside: hydration,
+    report: {
+      setAside: (events) => log.debug({ events }, 'events.set-aside'),
+      applied(batch) {
+        metrics.batchApplied(batch);
+        const { outcomes, ...rest } = batch;
+        log.info({ ...rest, ...tally(outcomes) }, 'batch.applied');
+      },
+      waiting(error, attempt, delayMs) {
+        metrics.retried(error.code);
+        log.warn({ code: error.code, reason: error.message, attempt, delayMs: Math.round(delayMs) }, 'graph.lost');
+      },
+      resumed(outageMs) {
+        log.info({ outageMs }, 'graph.found');
+        lookAgain();
+      },
+      released: (outcomes) => log.info(tally(outcomes), 'quarantine.released'),
+    },
+  });
+  const consumer = createConsumer({
+    redis: connection,
+    prefix: config.queuePrefix,
+    handle: (jobs) => worker.handle(jobs),
+    log,
+  });
+  closers.push(async () => {
+    const closing = consumer.close();
+    worker.close();
+    await closing;
+  });
+  await graph.forgetOldJobs();
+  worker.start();
+  consumer.run();
+  hydration.run();
+  return worker;
+}
+
+/**
+ * Runs also where no source asks its sender for anything any more: what still waits goes back as it came. Throws
+ * `BAD_CONFIG` for a source without its token or with a host that no request may go to.
+ */
+function startHydration(
+  { config, setup, log }: Pick<WorkOptions, 'config' | 'setup' | 'log'>,
+  closers: Closers,
+  { redis, metrics }: Pick<WorkStores, 'redis' | 'metrics'>,
+): Pick<Aside, 'add' | 'run'> & Pick<Hydration, 'wants'> {
+  const asking = [...setup.sources.values()].flatMap(({ name, hydrate }) => (hydrate === undefined ? [] : [{ name, hydrate }]));
+  const tokens = new Map(asking.map(({ name }) => [name, config.fetchTokenOf(name)]));
+  for (const [name, token] of tokens)
+    if (token === undefined) throw new IngestError('BAD_CONFIG', `source ${name} asks its sender for objects; set ${fetchVariable(name)}`);
+  const hydration = createHydration({
+    sources: setup.sources,
+    outbound: createOutbound(asking.map(({ hydrate }) => hydrate.origin)),
+    tokenOf: (name) => tokens.get(name) ?? '',
+    report: {
+      fetched({ source, status, durationMs }) {
+        metrics.fetched(source, String(status), durationMs);
+        log.debug({ source, status, durationMs }, 'object.fetched');
+      },
+      failed({ source, error, durationMs }) {
+        metrics.fetched(source, error.code, durationMs);
+        log.debug({ source, code: error.code, reason: error.message, durationMs }, 'fetch.failed');
+      },
+      lost: (outage) => log.warn(outage, 'sender.lost'),
+      found: (outage) => log.info(outage, 'sender.found'),
+    },
+  });
+  const aside = createAside({ redis, prefix: config.queuePrefix, ask: (event, attempt) => hydration.ask(event, attempt), log });
+  closers.push(async () => {
+    const closing = aside.close();
+    hydration.close();
+    await closing;
+  });
+  return { wants: (event) => hydration.wants(event), add: (events) => aside.add(events), run: () => aside.run() };
+}
+
+/** A worker that is started before its graph waits for it, like one that loses it. Wrong credentials are told at once. */
+async function awaitGraph(bolt: Bolt, log: Log): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await readMeta(bolt);
+      return;
+    } catch (error) {
+      const denied = error instanceof IngestError && String(error.context['code']).startsWith('Neo.ClientError.Security');
+      if (!(error instanceof IngestError) || error.retry !== 'retry' || denied) throw error;
+      log.warn({ code: error.code, reason: error.message, attempt }, 'graph.awaited');
+      await sleep(Math.min(5_000, 250 * attempt));
+    }
+  }
+}
+
+/** Says loudly when one of the two stores has lost its memory, and leaves watermarks by which the next look can tell. Returns how to look at once. */
+async function watchEpochs(lives: Lives, log: Log, closers: Closers): Promise<() => void> {
+  async function look(): Promise<void> {
+    const { verdict, lastAppliedAtMs } = await matchEpochs(lives);
+    if (verdict !== 'same') {
+      const lastAppliedAt = lastAppliedAtMs === undefined ? null : formatInstant(fromMs(lastAppliedAtMs));
+      log.error(
+        {
+          verdict,
+          lastAppliedAt,
+          advice: 'Events may be missing. Backfill every source from lastAppliedAt on; what the graph has changes nothing.',
+        },
+        'epoch.changed',
+      );
+    }
+    await moveWatermark(lives);
+  }
+  await look();
+  // An outage is reported by the worker, and the next look comes.
+  const lookAgain = (): void => void look().catch((err: unknown) => log.debug({ err }, 'epoch.unread'));
+  const timer = setInterval(lookAgain, WATERMARK_MS);
+  closers.push(() => clearInterval(timer));
+  return lookAgain;
+}
+
+const WATERMARK_MS = 600_000;
+
+function tally(outcomes: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const outcome of outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  return counts;
+}
