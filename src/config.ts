@@ -104,8 +104,8 @@ const schema = z.object({
   EVENTGRAFT_MAX_FUTURE: whole(0, 366 * 86_400).default(600),
   EVENTGRAFT_MAX_CONNECTIONS: whole(1, 1_000_000).default(16_384),
   // About what one core takes in (bench/receiver.ts: 6,077 a second): a limit for the mad, not a share for each.
-  EVENTGRAFT_MAX_ADDRESS_RATE: whole(0, 1_000_000).default(5_000),
-  EVENTGRAFT_MAX_SOURCE_RATE: whole(0, 1_000_000).default(5_000),
+  EVENTGRAFT_MAX_ADDRESS_RATE: whole(0, 1_000_000).default(20_000),
+  EVENTGRAFT_MAX_SOURCE_RATE: whole(0, 1_000_000).default(20_000),
   // A request takes about five turns of the loop, and the tightest sender waits 5 s.
   EVENTGRAFT_MAX_LAG: whole(0, 60_000).default(500),
   EVENTGRAFT_TRUSTED_PROXIES: proxies.default([]),

@@ -69,7 +69,7 @@ export function createSender({ url, key, connections, onAnswer }: SenderOptions)
         onAnswer({ status: status === 202 ? 'accepted' : 'duplicate', tookMs: performance.now() - started, retries });
         return;
       }
-      const hopeless = status !== 0 && status !== 503;
+      const hopeless = status !== 0 && status !== 429 && status !== 503;
       if (hopeless || performance.now() - first > GIVE_UP_MS)
         throw new Error(`the receiver answered ${message.id} with ${status}: ${body}`);
       await sleep(Math.min(MAX_WAIT_MS, 50 * 2 ** retries));
