@@ -11,19 +11,13 @@ import type { Model, NodeShape, RelationshipShape } from '../model/model.ts';
 import { decodeEdge, decodeNode, decodeValues } from '../model/codec.ts';
 import { edgeRef, nodeRef, parseEdgeId, type EdgeRef, type NodeRef } from '../model/refs.ts';
 import type { AtomicFact } from '../model/resolve.ts';
-import { IngestError } from '../errors.ts';
-import { emptyNode } from '../model/state.ts';
-import type { PropertyType, Scalar, Value } from '../model/values.ts';
-import { createLoaded, indexKey, standingNode, type Loaded } from './loaded.ts';
+import type { Scalar } from '../model/values.ts';
+import { createLoaded, indexKey, type Loaded } from './loaded.ts';
+import { createLocker, vanished } from './lock.ts';
 import { needsOf, type Needs, type Owned } from './needs.ts';
 import type { Statements } from './statements.ts';
 import type { Tx } from './transact.ts';
-import { fromBolt, scalarFromBolt, scalarToBolt } from './values.ts';
-
-/** `_clock` of a node that MERGE has just made. */
-const MADE_BY_LOCK = '';
-
-type Stored = Record<string, unknown>;
+import { scalarFromBolt, scalarToBolt, valuesOf, type Stored } from './values.ts';
 
 export interface Reader {
   /** Locks and reads what these facts can touch. */
@@ -31,60 +25,11 @@ export interface Reader {
 }
 
 export function createReader(model: Model, statements: Statements): Reader {
+  const locker = createLocker(model, statements);
   const parkEnds = new Set<string>();
   for (const shape of model.relationships.values()) if (shape.missing === 'park') parkEnds.add(shape.from.label).add(shape.to.label);
   /** Labels whose keys may be remembered without a live node. */
   const mayHide = (shape: NodeShape): boolean => shape.removable || parkEnds.has(shape.label);
-
-  async function lockNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
-    await Promise.all(
-      byLabel(refs).map(async ([shape, nodes]) => {
-        const result = await tx.run<{ i: number; element: string; properties: Stored | null }>(
-          statements.nodes.get(shape.label)?.lock ?? '',
-          { keys: keyRows(nodes) },
-        );
-        for (const record of result.records) {
-          const ref = nodes[record.get('i')] as NodeRef;
-          const properties = record.get('properties');
-          loaded.nodeElements.set(ref.id, record.get('element'));
-          if (properties === null) loaded.provisional.add(ref.id);
-          // Deleted while this waited for its lock: such a node is returned without any property, and what is now remembered of it was not read.
-          else if (shape.key.some(({ name }) => properties[name] === undefined)) throw vanished(ref.id);
-          const clock = properties?.['_clock'];
-          if (properties !== null && typeof clock === 'string') {
-            loaded.addNode(decodeNode(model, ref, clock, valuesOf(shape.properties, properties)));
-          } else {
-            loaded.absent.add(ref.id);
-            loaded.addNode(emptyNode(ref));
-          }
-        }
-      }),
-    );
-  }
-
-  async function touchNodes(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void> {
-    const strangers: NodeRef[] = [];
-    await Promise.all(
-      byLabel(refs).map(async ([shape, nodes]) => {
-        const result = await tx.run<{ i: number; element: string; clock: string | null }>(statements.nodes.get(shape.label)?.touch ?? '', {
-          keys: keyRows(nodes),
-        });
-        for (const record of result.records) {
-          const ref = nodes[record.get('i')] as NodeRef;
-          loaded.nodeElements.set(ref.id, record.get('element'));
-          const clock = record.get('clock');
-          if (clock === null) strangers.push(ref);
-          if (clock !== MADE_BY_LOCK) loaded.addNode(standingNode(ref));
-          else {
-            loaded.provisional.add(ref.id);
-            loaded.absent.add(ref.id);
-            loaded.addNode(emptyNode(ref));
-          }
-        }
-      }),
-    );
-    await lockNodes(tx, loaded, strangers);
-  }
 
   async function readHiddenNodes(tx: Tx, loaded: Loaded, refs: readonly NodeRef[]): Promise<void> {
     if (refs.length === 0) return;
@@ -211,7 +156,7 @@ export function createReader(model: Model, statements: Statements): Reader {
     async read(tx, facts) {
       const needs = needsOf(facts);
       const loaded = createLoaded();
-      await Promise.all([lockNodes(tx, loaded, needs.locked.values()), touchNodes(tx, loaded, needs.touched.values())]);
+      await locker.take(tx, loaded, needs);
 
       const absent = [...loaded.absent].map((id) => (loaded.nodes.get(id) as { ref: NodeRef }).ref).filter((ref) => mayHide(ref.shape));
       const [, , , , , hidden] = await Promise.all([
@@ -225,7 +170,7 @@ export function createReader(model: Model, statements: Statements): Reader {
       ]);
       if (hidden.records[0]?.get('hidden') === 0n) return loaded;
       await readHiddenEdges(tx, loaded, needs);
-      await lockNodes(tx, loaded, farEnds(loaded, needs));
+      await locker.lock(tx, loaded, farEnds(loaded, needs));
       return loaded;
     },
   };
@@ -248,19 +193,6 @@ function farEnds(loaded: Loaded, { asserted }: Needs): NodeRef[] {
   return [...ends.values()];
 }
 
-/** Sorted by label and key, so that two writers meet in the same order. */
-function byLabel(refs: Iterable<NodeRef>): [NodeShape, NodeRef[]][] {
-  const groups = new Map<NodeShape, NodeRef[]>();
-  for (const ref of refs) push(groups, ref.shape, ref);
-  const sorted = [...groups].sort(([a], [b]) => (a.label < b.label ? -1 : 1));
-  for (const [, nodes] of sorted) nodes.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
-  return sorted;
-}
-
-function keyRows(nodes: readonly NodeRef[]): unknown[][] {
-  return nodes.map((ref, i) => [i, ...ref.key.map((value, part) => scalarToBolt(ref.shape.key[part]?.type.type ?? 'text', value))]);
-}
-
 function boltKey(key: readonly Scalar[], shape: RelationshipShape): unknown[] {
   return key.map((value, part) => scalarToBolt(shape.key[part]?.type.type ?? 'text', value));
 }
@@ -276,17 +208,6 @@ function edgeKey(shape: RelationshipShape, properties: Stored): Scalar[] {
   return shape.key.map(({ name, type }) => scalarFromBolt(type.type, properties[name]) ?? '');
 }
 
-function valuesOf(types: ReadonlyMap<string, PropertyType>, stored: Stored): Map<string, Value> {
-  const out = new Map<string, Value>();
-  for (const [name, type] of types) {
-    const raw = stored[name];
-    if (raw === undefined || raw === null) continue;
-    const value = fromBolt(type, raw);
-    if (value !== undefined) out.set(name, value);
-  }
-  return out;
-}
-
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const list = map.get(key);
   if (list === undefined) map.set(key, [value]);
@@ -295,9 +216,4 @@ function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
 
 function textOf(stored: unknown): string {
   return typeof stored === 'string' ? stored : '';
-}
-
-/** What was deleted by another transaction while we waited for its lock comes back without its properties. */
-function vanished(what: string): IngestError {
-  return new IngestError('GRAPH_CONFLICT', `${what} was deleted while its lock was waited for`);
 }

@@ -66,6 +66,20 @@ export function scalarFromBolt(type: TypeName, stored: unknown): Scalar | undefi
   }
 }
 
+export type Stored = Readonly<Record<string, unknown>>;
+
+/** The declared properties that a node or an edge has; what is of another type, somebody else wrote. */
+export function valuesOf(types: ReadonlyMap<string, PropertyType>, stored: Stored): Map<string, Value> {
+  const out = new Map<string, Value>();
+  for (const [name, type] of types) {
+    const raw = stored[name];
+    if (raw === undefined || raw === null) continue;
+    const value = fromBolt(type, raw);
+    if (value !== undefined) out.set(name, value);
+  }
+  return out;
+}
+
 type DateParts = Record<'year' | 'month' | 'day' | 'hour' | 'minute' | 'second' | 'nanosecond', number | bigint> & {
   timeZoneOffsetSeconds?: number | bigint | null;
 };
