@@ -11,7 +11,7 @@ export function createFactsOf(sources: ReadonlyMap<string, Source>): FactsOf {
     if (source === undefined) return [];
     try {
       const said = source.map(event, parseJson(event.body));
-      return 'facts' in said ? said.facts.map(plain) : [];
+      return (said.facts ?? []).map(plain);
     } catch {
       return [];
     }

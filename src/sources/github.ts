@@ -20,13 +20,10 @@ export interface GithubEvent extends Event {
 
 export interface GithubOptions<M extends Model = typeof commerce> {
   /** What an event says; pure. `{ type }` alone ignores it. Default: every event is ignored. */
-  readonly map?: (event: GithubEvent, body: JsonObject) => MappedOf<M> | NothingSaid;
+  readonly map?: (event: GithubEvent, body: JsonObject) => MappedOf<M> | Ignored;
   /** Raise it when `map` changes its mind about events that were already seen. Default 1. */
   readonly version?: number;
 }
-
-/** Without `never`, wrong facts would pass for an ignored event that has more to say, and compile. */
-type NothingSaid = Ignored & { readonly facts?: never };
 
 /** Every unsigned header that has a meaning here. No other is ever read. */
 const UNSIGNED = { event: 'x-github-event', delivery: 'x-github-delivery' } as const;

@@ -17,12 +17,18 @@ export interface Identity {
 /** An event type that the source does not map: kept in the ledger as `ignored`. */
 export interface Ignored {
   readonly type: string;
+  /** Without it, wrong facts would pass for an ignored event that has more to say, and compile. */
+  readonly facts?: never;
 }
 
-export interface Source<D extends Declaration = Declaration> {
+/** A source of one model; without D, of any, which the sources of every model are. */
+export type Source<D extends Declaration = Declaration> = SourceOver<Model<D>, Mapped<D>>;
+
+/** Over the model and what is said in it, not over D: the compiler takes a D that types facts for one that must be matched exactly. */
+interface SourceOver<M, S> {
   /** The configured name, e.g. `acme-shopify`; the first half of every event key. */
   readonly name: string;
-  readonly model: Model<D>;
+  readonly model: M;
   /** Bumped when `map` changes its mind about events that were already seen. Kept in the ledger as `mapping`. */
   readonly version: string;
   /** What another body under a known id is. Default: `conflict`. */
@@ -36,7 +42,7 @@ export interface Source<D extends Declaration = Declaration> {
   /** Whether this is no event but the sender asking if anybody is there: it is unsigned, gets 200 and leaves no trace. */
   ping?(delivery: Delivery): boolean;
   /** What the event says. Pure; a throw marks the event `failed` with the reason and its body. A copy of the object is in `event.fetched`. */
-  map(event: Event, body: Json): Mapped<D> | Ignored;
+  map(event: Event, body: Json): S | Ignored;
   /** For senders whose events name an object without showing it. */
   readonly hydrate?: Hydrate;
 }
@@ -70,5 +76,5 @@ export interface SourceSettings {
 export type SourceBuilder = (settings: SourceSettings) => Source;
 
 export function isIgnored(said: Mapped | Ignored): said is Ignored {
-  return !('facts' in said) || said.facts.length === 0;
+  return said.facts === undefined || said.facts.length === 0;
 }

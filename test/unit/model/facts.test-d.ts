@@ -1,6 +1,6 @@
 import type { commerce } from '../../../src/model/commerce.ts';
 import type { Fact, FactOf, Mapped, MappedOf } from '../../../src/model/facts.ts';
-import type { Source } from '../../../src/sources/source.ts';
+import type { Ignored, Source } from '../../../src/sources/source.ts';
 export const ok: FactOf<typeof commerce>[] = [
   { upsert: { node: 'Order', key: { id: '1' }, set: { status: 'paid', totalMinor: 3n, name: null } } },
   { link: { relationship: 'PLACED', from: { id: 'c' }, to: { id: '1' } } },
@@ -34,3 +34,19 @@ export const bad: FactOf<typeof commerce>[] = [
 export const passedOn = (mapped: MappedOf<typeof commerce>): Mapped => mapped;
 export const anyModel: Fact[] = [...ok, { remove: { node: 'X', key: { id: '1' } } }, { clear: { relationship: 'R', owner: { id: '1' } } }];
 export const anySource = (source: Source<(typeof commerce)['declaration']>): Source => source;
+
+const said = { type: 't', occurredAt: '2026-11-21T09:00:00Z' };
+type Said = MappedOf<typeof commerce> | Ignored;
+export const saying: (() => Said)[] = [
+  () => ({ type: 't' }),
+  () => ({ ...said, facts: [{ remove: { node: 'Order', key: { id: '1' } } }] }),
+];
+/** Facts that are wrong do not pass for an event that is ignored. */
+export const notSaying: (() => Said)[] = [
+  // @ts-expect-error
+  () => ({ ...said, facts: [{ remove: { node: 'Ordr', key: { id: '1' } } }] }),
+  // @ts-expect-error
+  () => ({ ...said, facts: [{ upsert: { node: 'Order', key: { id: '1' }, set: { totalMajor: 1 } } }] }),
+  // @ts-expect-error
+  () => ({ type: 't', facts: [{ remove: { node: 'Order', key: { id: '1' } } }] }),
+];
