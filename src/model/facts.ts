@@ -9,7 +9,8 @@ type In<P> = P extends PropertyType<infer I> ? I : never;
 
 /** `source` may be left out: it defaults to the event's source. */
 export type KeyOf<K> = { readonly [P in keyof K as P extends 'source' ? never : P]: In<K[P]> } & { readonly source?: string };
-export type SetOf<S> = { readonly [P in keyof S]?: In<S[P]> | null };
+/** Null clears, undefined is not told: so a mapping can write what it read, and each name is checked where it stands. */
+export type SetOf<S> = { readonly [P in keyof S]?: In<S[P]> | null | undefined };
 type NodeKey<D extends Declaration, L> = L extends keyof D['nodes'] ? KeyOf<D['nodes'][L]['key']> : never;
 type PropertiesOf<T> = T extends { readonly properties: infer P } ? P : Record<never, never>;
 type EdgeKey<R> = R extends { readonly key: infer K } ? { readonly key: { readonly [P in keyof K]: In<K[P]> } } : { readonly key?: never };

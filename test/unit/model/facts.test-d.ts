@@ -9,12 +9,18 @@ export const ok: FactOf<typeof commerce>[] = [
   { clear: { relationship: 'HAS_EMAIL', owner: { id: 'c' } } },
   { link: { relationship: 'HAS_EMAIL', from: { id: 'c' }, to: { address: 'a@b' } } },
   { replace: { relationship: 'CONTAINS', from: { id: '1' }, links: [{ to: { id: 'p' }, key: { line: '1' } }] } },
+  // What was not told need not be left out by a function, behind which names would go unchecked.
+  { upsert: { node: 'Order', key: { id: '1' }, set: { name: undefined, totalMinor: undefined } } },
 ];
 export const bad: FactOf<typeof commerce>[] = [
   // @ts-expect-error
   { upsert: { node: 'Ordr', key: { id: '1' } } },
   // @ts-expect-error
   { upsert: { node: 'Order', key: { id: '1' }, set: { stats: 'x' } } },
+  // @ts-expect-error
+  { upsert: { node: 'Order', key: { id: '1' }, set: { name: undefined, stats: undefined } } },
+  // @ts-expect-error
+  { upsert: { node: 'Order', key: { id: undefined } } },
   // @ts-expect-error
   { upsert: { node: 'Order', key: { idd: '1' } } },
   // @ts-expect-error

@@ -84,9 +84,11 @@ describe('what a fact becomes', () => {
     expect(say([{ remove: { node: 'Order', key: { id: '1' } } }]).facts[0]?.clock.rank).toBe(REMOVE_RANK);
   });
 
-  test('values are canonical, null clears and absent keeps', () => {
+  test('values are canonical, null clears, absent and undefined keep', () => {
     const [fact] = say([
-      { upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: 4200, createdAt: AT, name: null, currency: '' } } },
+      {
+        upsert: { node: 'Order', key: { id: '1' }, set: { totalMinor: 4200, createdAt: AT, name: null, status: undefined, currency: '' } },
+      },
     ]).facts;
     expect(fact !== undefined && 'set' in fact && [...fact.set]).toEqual([
       ['totalMinor', 4200n],
