@@ -31,6 +31,8 @@ export interface DatabaseVerifyOptions {
   readonly writers?: number;
   readonly report?: (progress: { histories: number; divergences: number; redone: number; conflicts: number }) => void;
   readonly limit?: number;
+  /** Whether a divergence is made as small as it gets, which takes longer than to find it. Default true. */
+  readonly shrink?: boolean;
 }
 
 export interface DatabaseVerdict {
@@ -64,7 +66,8 @@ export async function verifyOnDatabase(options: DatabaseVerifyOptions): Promise<
     await play(options, stories, random, counters);
     const found = await judge(bolt, model, stories);
     histories += stories.length;
-    for (const divergence of found.slice(0, limit)) divergences.push(await shrinkOnDatabase(options, divergence, random));
+    for (const divergence of found.slice(0, limit))
+      divergences.push(options.shrink === false ? divergence : await shrinkOnDatabase(options, divergence, random));
     options.report?.({ histories, divergences: divergences.length, ...counters });
   }
   return { seed, histories, ...counters, divergences };
