@@ -42,6 +42,7 @@ export function decodeUtf8(bytes: Buffer): string {
   return bytes.toString('utf8');
 }
 
+/** Whether it is an object, and not null, a list or a `Decimal`. */
 export function isJsonObject(json: Json | undefined): json is JsonObject {
   return json instanceof Bag;
 }
