@@ -3,7 +3,7 @@
  *   1  lock every node that may change, in sorted order; missing ones are made for the time being
  *   2  hidden rows of keys without a live node; visible edges by identity, slot, set and removed end
  *   3  hidden rows of edges, if there are any at all
- *   4  lock the far ends of edges that wait for a node that may come to life
+ *   4  lock the far ends of edges that wait for a node that may come to life, and read what is remembered of them
  * Hidden rows are read in a later statement than the lock that protects them. A key without a live node that a fact may
  * bring to life also loads the edges that wait for it. What somebody else made, and so has no clock, is not there.
  */
@@ -170,7 +170,13 @@ export function createReader(model: Model, statements: Statements): Reader {
       ]);
       if (hidden.records[0]?.get('hidden') === 0n) return loaded;
       await readHiddenEdges(tx, loaded, needs);
-      await locker.lock(tx, loaded, farEnds(loaded, needs));
+      const far = farEnds(loaded, needs);
+      await locker.lock(tx, loaded, far);
+      await readHiddenNodes(
+        tx,
+        loaded,
+        far.filter((ref) => loaded.absent.has(ref.id)),
+      );
       return loaded;
     },
   };
