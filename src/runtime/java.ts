@@ -44,6 +44,10 @@ async function javaVersion(path: string): Promise<number | undefined> {
 /** What a command prints (both streams), or `undefined` if it is not there or fails. */
 export function answerOf(command: string, args: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
-    execFile(command, args, { timeout: 20_000 }, (error, stdout, stderr) => resolve(error === null ? `${stdout}${stderr}` : undefined));
+    try {
+      execFile(command, args, { timeout: 20_000 }, (error, stdout, stderr) => resolve(error === null ? `${stdout}${stderr}` : undefined));
+    } catch {
+      resolve(undefined); // A path through what is no directory is thrown at once: Debian keeps files beside its JVMs.
+    }
   });
 }
