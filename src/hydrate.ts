@@ -126,7 +126,7 @@ export function createHydration(options: HydrationOptions): Hydration {
 function wantedBy(source: Source | undefined, event: Event): Wanted | undefined {
   if (source?.hydrate === undefined) return undefined;
   try {
-    return source.hydrate.wants(event, parseJson(event.body));
+    return source.hydrate.wants(event, () => parseJson(event.body));
   } catch {
     return undefined; // The mapping will say what is wrong with it.
   }

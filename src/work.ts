@@ -87,7 +87,6 @@ export async function startWork(
     worker.close();
     await closing;
   });
-  await graph.forgetOldJobs();
   worker.start();
   consumer.run();
   hydration.run();

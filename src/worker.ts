@@ -104,13 +104,13 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
   }
 
   /** What fails is done again the next time; an outage is reported by `handle`. */
-  function every(ms: number, work: () => Promise<void>): void {
+  function every(ms: number, work: () => Promise<void>, firstMs = ms): void {
     const timer = globalThis.setTimeout(() => {
       timers.delete(timer);
       work()
         .catch(() => undefined)
         .finally(() => (closing.signal.aborted ? undefined : every(ms, work)));
-    }, ms);
+    }, firstMs);
     timers.add(timer);
   }
 
@@ -125,7 +125,7 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
     },
     start() {
       every(releaseEveryMs, releaseDue);
-      every(FORGET_EVERY_MS, () => graph.forgetOldJobs());
+      every(FORGET_EVERY_MS, () => graph.forgetOldJobs(), 0);
     },
     lastCommitMs: () => committedMs,
     close() {

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { IngestError } from '../errors.ts';
-import { conflictKey, type State } from '../event.ts';
+import { conflictKey, type Event, type State } from '../event.ts';
 import type { Fresh, Judged, Concluded, Spoken } from './batch.ts';
 import { indexKey } from './loaded.ts';
 import { cutSegments, packSegment, packStates, REGULAR, type LedgerRow } from './segment.ts';
@@ -36,7 +36,7 @@ export interface LedgerTx {
  * Hex digits of the body hash that an event's row keeps (its segment has all): 128 bits tell two bodies of one id apart,
  * and Neo4j stores so many within the property's own record.
  */
-export const ROW_HASH_LENGTH = 32;
+const ROW_HASH_LENGTH = 32;
 const MAX_INT64 = 2n ** 63n - 1n;
 
 export function createLedger(statements: Statements, now: () => number): Ledger {
@@ -63,7 +63,7 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
             if (seen === undefined) places.set(job, (seen = new Set()));
             if (seen.has(index) || jobs.get(indexKey(job))?.has(index) === true) return { told: one, is: 'settled' };
             seen.add(index);
-            const hash = rowHash(one);
+            const hash = rowHash(one.intake.event);
             const first = hashes.get(one.key);
             if (first === undefined) {
               hashes.set(one.key, hash);
@@ -151,9 +151,10 @@ function rivalKeys(told: readonly Spoken[], hashes: ReadonlyMap<string, string>)
   const first = new Map(hashes);
   const keys = new Set<string>();
   for (const one of told) {
-    const hash = first.get(one.key);
-    if (hash === undefined) first.set(one.key, rowHash(one));
-    else if (hash !== rowHash(one)) keys.add(conflictKey(one.key, rowHash(one)));
+    const hash = rowHash(one.intake.event);
+    const known = first.get(one.key);
+    if (known === undefined) first.set(one.key, hash);
+    else if (known !== hash) keys.add(conflictKey(one.key, hash));
   }
   return keys;
 }
@@ -195,8 +196,8 @@ function stateOf(states: ReadonlyMap<string, State>, key: string): State {
   return state;
 }
 
-function rowHash(told: Spoken): string {
-  return told.intake.event.bodyHash.slice(0, ROW_HASH_LENGTH);
+function rowHash({ bodyHash }: Event): string {
+  return bodyHash.slice(0, ROW_HASH_LENGTH);
 }
 
 function rowOf({ told, key, conflict }: Fresh): LedgerRow {
@@ -218,12 +219,12 @@ function rowOf({ told, key, conflict }: Fresh): LedgerRow {
 }
 
 function slimRow(row: LedgerRow, position: number): unknown[] {
-  return [row.key, row.event.bodyHash.slice(0, ROW_HASH_LENGTH), position];
+  return [row.key, rowHash(row.event), position];
 }
 
-/** What stands on a new row beside its identity, so that lists find it by index. */
 type ConcludedFresh = Extract<Concluded, Fresh>;
 
+/** What stands on a new row beside its identity, so that lists find it by index. */
 function exceptional(one: ConcludedFresh): [string, Record<string, unknown>][] {
   if (one.row === 'kept' || (REGULAR.has(one.outcome) && !one.conflict)) return [];
   const out: Record<string, unknown> = {};

@@ -4,6 +4,7 @@ import type { Model, NodeShape } from '../model/model.ts';
 import type { NodeRef } from '../model/refs.ts';
 import { emptyNode } from '../model/state.ts';
 import { IngestError } from '../errors.ts';
+import { addTo } from './group.ts';
 import { standingNode, type Loaded } from './loaded.ts';
 import type { Needs } from './needs.ts';
 import type { Statements } from './statements.ts';
@@ -111,11 +112,7 @@ export function lockOrder(model: Model): string[] {
 /** Sorted by key within a label, so that two writers meet in the same order. */
 function byLabel(refs: Iterable<NodeRef>): Map<NodeShape, NodeRef[]> {
   const groups = new Map<NodeShape, NodeRef[]>();
-  for (const ref of refs) {
-    const group = groups.get(ref.shape);
-    if (group === undefined) groups.set(ref.shape, [ref]);
-    else group.push(ref);
-  }
+  for (const ref of refs) addTo(groups, ref.shape, ref);
   for (const nodes of groups.values()) nodes.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   return groups;
 }

@@ -19,6 +19,7 @@ import {
 import type { NodeRef } from '../model/refs.ts';
 import { sameValue, type PropertyType } from '../model/values.ts';
 import { waitingEvents } from '../model/world.ts';
+import { addTo } from './group.ts';
 import { indexKey, type Loaded } from './loaded.ts';
 import { toBolt, toColumn } from './values.ts';
 
@@ -82,7 +83,7 @@ function planNode(plan: Plan, loaded: Loaded, id: string, node: NodeState): void
   const same = before !== undefined && isSameNode(before, node);
   if (exists(node)) {
     const { label, properties: types } = node.ref.shape;
-    if (!was) push(plan.createNodes, label, newNode(element, types, node));
+    if (!was) addTo(plan.createNodes, label, newNode(element, types, node));
     else if (!same)
       plan.setNodes.push([
         element,
@@ -201,10 +202,4 @@ function changedProperties(
   }
   for (const [name, { value }] of before) if (value !== null && !after.has(name)) out[name] = null;
   return out;
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
 }

@@ -12,6 +12,7 @@ import { decodeEdge, decodeNode, decodeValues } from '../model/codec.ts';
 import { edgeRef, nodeRef, parseEdgeId, type EdgeRef, type NodeRef } from '../model/refs.ts';
 import type { AtomicFact } from '../model/resolve.ts';
 import type { Scalar } from '../model/values.ts';
+import { addTo } from './group.ts';
 import { createLoaded, indexKey, type Loaded } from './loaded.ts';
 import { createLocker, vanished } from './lock.ts';
 import { needsOf, type Needs, type Owned } from './needs.ts';
@@ -53,7 +54,7 @@ export function createReader(model: Model, statements: Statements): Reader {
     for (const edge of needs.edges.values()) {
       if (edge.shape.one !== undefined || needs.sets.has(`${edge.shape.type} ${edge.from.id}`)) continue;
       if (loaded.provisional.has(edge.from.id) || loaded.provisional.has(edge.to.id)) continue;
-      push(byType, edge.shape, edge);
+      addTo(byType, edge.shape, edge);
     }
     await Promise.all(
       [...byType].map(async ([shape, edges]) => {
@@ -74,7 +75,7 @@ export function createReader(model: Model, statements: Statements): Reader {
 
   async function readByOwner(tx: Tx, loaded: Loaded, owned: ReadonlyMap<string, Owned>, which: 'bySlot' | 'bySet'): Promise<void> {
     const byType = new Map<RelationshipShape, NodeRef[]>();
-    for (const { shape, owner } of owned.values()) if (!loaded.provisional.has(owner.id)) push(byType, shape, owner);
+    for (const { shape, owner } of owned.values()) if (!loaded.provisional.has(owner.id)) addTo(byType, shape, owner);
     await Promise.all(
       [...byType].map(async ([shape, owners]) => {
         const rows = owners.map((owner, i) => [i, loaded.nodeElements.get(owner.id)]);
@@ -212,12 +213,6 @@ function refFromKey(shape: NodeShape, stored: readonly unknown[]): NodeRef {
 
 function edgeKey(shape: RelationshipShape, properties: Stored): Scalar[] {
   return shape.key.map(({ name, type }) => scalarFromBolt(type.type, properties[name]) ?? '');
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
 }
 
 function textOf(stored: unknown): string {

@@ -10,9 +10,9 @@ import type { Redis } from 'ioredis';
 
 import type { Event, Fetched } from '../event.ts';
 import type { Log } from '../log.ts';
-import { JOB_OPTIONS } from './enqueue.ts';
 import { isUnreadable, readJob, type JobData } from './job.ts';
 import { HYDRATE_QUEUE, keysOf, QUEUE } from './keys.ts';
+import { JOB_OPTIONS, REDIS_RETRY_MS, WORKER_OPTIONS } from './patience.ts';
 
 /** An event of a job, to be set aside. */
 export interface Thin {
@@ -69,9 +69,6 @@ end
 return 1`;
 
 const ADD_AT_ONCE = 500;
-const STALLED_CHECK_MS = 1_000;
-const UNLIMITED = 2 ** 31 - 1;
-const REDIS_RETRY_MS = 500;
 
 export function createAside({ redis, prefix, ask, concurrency = 200, lockMs = 5_000, log }: AsideOptions): Aside {
   const keys = keysOf(prefix);
@@ -87,13 +84,9 @@ export function createAside({ redis, prefix, ask, concurrency = 200, lockMs = 5_
   const worker = new Worker(HYDRATE_QUEUE, (job, token) => handle(job, token ?? ''), {
     connection: redis,
     prefix,
-    autorun: false,
+    ...WORKER_OPTIONS,
     concurrency,
     lockDuration: lockMs,
-    stalledInterval: STALLED_CHECK_MS,
-    maxStalledCount: UNLIMITED,
-    removeOnComplete: { count: 0 },
-    runRetryDelay: REDIS_RETRY_MS,
     settings: { backoffStrategy: () => REDIS_RETRY_MS },
   });
   worker.on('error', (err) => log?.debug({ err }, 'hydration.failed'));

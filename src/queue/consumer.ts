@@ -11,6 +11,7 @@ import type { Redis } from 'ioredis';
 import type { Log } from '../log.ts';
 import { isUnreadable, readJob, type Row } from './job.ts';
 import { QUEUE } from './keys.ts';
+import { WORKER_OPTIONS } from './patience.ts';
 
 /** One job, with its rows in the order in which they were taken in. */
 export interface Gathered {
@@ -52,9 +53,6 @@ interface Held extends Gathered {
 
 /** Most jobs held at once. Small jobs need many to fill a batch, and each costs a lock to renew. */
 const MAX_JOBS = 1_000;
-const STALLED_CHECK_MS = 1_000;
-const REDIS_RETRY_MS = 500;
-const UNLIMITED = 2 ** 31 - 1;
 const MIN_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5_000;
 
@@ -78,13 +76,9 @@ export function createConsumer({
   const worker = new TolerantWorker(QUEUE, (job, token) => hold(job, token ?? ''), {
     connection: redis,
     prefix,
-    autorun: false,
+    ...WORKER_OPTIONS,
     concurrency: MAX_JOBS,
     lockDuration: lockMs,
-    stalledInterval: STALLED_CHECK_MS,
-    maxStalledCount: UNLIMITED,
-    removeOnComplete: { count: 0 },
-    runRetryDelay: REDIS_RETRY_MS,
     settings: { backoffStrategy: backoffMs },
   });
   worker.on('error', (err) => log?.debug({ err }, 'consumer.failed'));

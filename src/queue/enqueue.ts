@@ -11,6 +11,7 @@ import type { Redis } from 'ioredis';
 import type { Event } from '../event.ts';
 import { jobId, type JobData } from './job.ts';
 import type { Keys } from './keys.ts';
+import { JOB_OPTIONS } from './patience.ts';
 import { newEpoch } from './redis.ts';
 
 export type Status = 'accepted' | 'duplicate' | 'overloaded';
@@ -44,9 +45,6 @@ if not (has(KEYS[1]) or has(KEYS[2])) then return 0 end
 for i = 4, #KEYS do redis.call('SET', KEYS[i], ARGV[3], 'EX', ARGV[4]) end
 redis.call('INCRBY', KEYS[3], #KEYS - 3)
 return 1`;
-
-/** BullMQ gives up where attempts end. Nothing here ever does: an outage is never a dead letter. */
-export const JOB_OPTIONS = { attempts: 2 ** 31 - 1, backoff: { type: 'capped' }, removeOnComplete: true };
 
 /**
  * Settles everybody whose event is on the disk now, was before (`duplicate`), or has no room (`overloaded`). Throws when Redis

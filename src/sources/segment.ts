@@ -9,6 +9,7 @@ import { SOURCE_NAME } from '../event.ts';
 import { isJsonObject, type Json } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { FactOf, Mapped } from '../model/facts.ts';
+import { emailFacts } from './emails.ts';
 import { idAt, objectAt, readObject, required, textAt, timeAt, told, type Read } from './read.ts';
 import { digestOf, matchHmac, requireSecrets } from './signature.ts';
 import type { Ignored, SourceBuilder } from './source.ts';
@@ -123,9 +124,5 @@ function identifyFacts({ body, customer }: Call): CommerceFact[] {
     phone: textAt(traits, 'phone'),
     country: address === undefined ? undefined : textAt(address, 'country'),
   });
-  const facts: CommerceFact[] = [{ upsert: { node: 'Customer', key: customer, set } }];
-  if (typeof email === 'string' && email.trim() !== '')
-    facts.push({ link: { relationship: 'HAS_EMAIL', from: customer, to: { address: email } } });
-  else if (email !== undefined) facts.push({ clear: { relationship: 'HAS_EMAIL', owner: customer } });
-  return facts;
+  return [{ upsert: { node: 'Customer', key: customer, set } }, ...emailFacts(customer, email)];
 }

@@ -9,6 +9,7 @@ import type { Json } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { FactOf, Mapped } from '../model/facts.ts';
 import { money } from '../model/money.ts';
+import { emailFacts } from './emails.ts';
 import {
   amountAt,
   idAt,
@@ -171,11 +172,7 @@ function customerFacts(id: string, body: Read): CommerceFact[] {
     createdAt: textAt(body, 'created_at'),
     updatedAt: textAt(body, 'updated_at'),
   });
-  const facts: CommerceFact[] = [{ upsert: { node: 'Customer', key: { id }, set } }];
-  if (typeof email === 'string' && email.trim() !== '')
-    facts.push({ link: { relationship: 'HAS_EMAIL', from: { id }, to: { address: email } } });
-  else if (email !== undefined) facts.push({ clear: { relationship: 'HAS_EMAIL', owner: { id } } });
-  return facts;
+  return [{ upsert: { node: 'Customer', key: { id }, set } }, ...emailFacts({ id }, email)];
 }
 
 /** Null was told and clears; absent was not. */

@@ -4,9 +4,8 @@
  * could do with them. What the topics say is in shopify-mapping.ts.
  */
 import { IngestError } from '../errors.ts';
-import type { Delivery } from '../event.ts';
 import { mapShopify } from './shopify-mapping.ts';
-import { digestOf, header, matchHmac, requireSecrets } from './signature.ts';
+import { digestOf, matchHmac, pinnedHeader, requireSecrets } from './signature.ts';
 import type { SourceBuilder } from './source.ts';
 
 export interface ShopifyOptions {
@@ -24,7 +23,7 @@ export const UNSIGNED = {
 } as const;
 
 const SIGNATURE = 'x-shopify-hmac-sha256';
-const SHOP = /^[a-z0-9][a-z0-9.-]{0,252}$/;
+const SHOP = /^[a-z0-9][a-z0-9.-]{0,252}$/i;
 const TOPIC = /^(?=.{1,100}$)[a-z0-9_]+(?:\/[a-z0-9_]+)+$/;
 const TOKEN = /^[\x21-\x7e]{1,128}$/;
 
@@ -42,25 +41,17 @@ export function shopify(options: ShopifyOptions = {}): SourceBuilder {
       keepHeaders: [...Object.values(UNSIGNED), 'x-shopify-api-version', 'content-type'],
       verify: (delivery) => matchHmac(live, [delivery.body], digestOf(delivery, SIGNATURE, 'base64')),
       identify(delivery, _body, bodyHash) {
-        const topic = pinned(delivery, UNSIGNED.topic, TOPIC);
-        const shop = pinned(delivery, UNSIGNED.shop, SHOP);
+        const topic = pinnedHeader(delivery, UNSIGNED.topic, TOPIC);
+        const shop = pinnedHeader(delivery, UNSIGNED.shop, SHOP)?.toLowerCase();
         if (topic === undefined || shop === undefined) {
           throw new IngestError('NO_IDENTITY', `the header ${topic === undefined ? UNSIGNED.topic : UNSIGNED.shop} is missing`);
         }
         if (only !== undefined && shop !== only)
           throw new IngestError('BAD_HEADER', `the header ${UNSIGNED.shop} names another shop than this source is for`);
-        const id = pinned(delivery, UNSIGNED.eventId, TOKEN) ?? pinned(delivery, UNSIGNED.webhookId, TOKEN) ?? bodyHash;
+        const id = pinnedHeader(delivery, UNSIGNED.eventId, TOKEN) ?? pinnedHeader(delivery, UNSIGNED.webhookId, TOKEN) ?? bodyHash;
         return { id: `${shop}/${topic}/${id}` };
       },
       map: (event, body) => mapShopify(event, body),
     };
   };
-}
-
-/** A header that is missing, or is exactly one well-formed value; two of a kind never fit a pattern without commas and spaces. */
-function pinned(delivery: Delivery, name: string, pattern: RegExp): string | undefined {
-  const value = header(delivery, name);
-  const text = name === UNSIGNED.shop ? value?.toLowerCase() : value;
-  if (text !== undefined && !pattern.test(text)) throw new IngestError('BAD_HEADER', `the header ${name} is malformed or repeated`);
-  return text;
 }

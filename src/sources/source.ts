@@ -52,7 +52,7 @@ export interface Hydrate {
   /** The one host that is asked, e.g. `https://shop.example`. From the configuration, never from a payload. */
   readonly origin: string;
   /** Undefined for an event that says everything itself. A throw counts as that. */
-  wants(event: Event, body: Json): Wanted | undefined;
+  wants(event: Event, body: () => Json): Wanted | undefined;
   /** What proves who asks, made of `FETCH_TOKEN_<SOURCE>`. */
   headers(token: string): Readonly<Record<string, string>>;
   /** Whether a 200 (JSON), 404 or 410 is the object's own answer, and not that of something in front of it. Default: yes. */

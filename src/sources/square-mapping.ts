@@ -6,6 +6,7 @@
 import type { Json } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { FactOf, Mapped } from '../model/facts.ts';
+import { emailFacts } from './emails.ts';
 import { idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, told, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
 
@@ -133,12 +134,7 @@ function customerFacts(id: string, customer: Read): CommerceFact[] {
     country: (address === undefined ? undefined : textAt(address, 'country')) ?? null,
     ...told({ createdAt: textAt(customer, 'created_at'), updatedAt: textAt(customer, 'updated_at') }),
   };
-  return [
-    { upsert: { node: 'Customer', key: { id }, set } },
-    email === null || email.trim() === ''
-      ? { clear: { relationship: 'HAS_EMAIL', owner: { id } } }
-      : { link: { relationship: 'HAS_EMAIL', from: { id }, to: { address: email } } },
-  ];
+  return [{ upsert: { node: 'Customer', key: { id }, set } }, ...emailFacts({ id }, email)];
 }
 
 /** Square's money is in minor units already. */

@@ -7,6 +7,7 @@ import { IngestError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
+import { emailFacts } from './emails.ts';
 import { idAt, integerAt, objectAt, readObject, required, textAt, told, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
 import { chargeSaid, disputeSaid, intentSaid, refundSaid } from './stripe-payments.ts';
@@ -85,11 +86,7 @@ function customerFacts(customer: Read, { at }: Told): CommerceFact[] {
     createdAt: secondsAt(customer, 'created'),
     updatedAt: at,
   });
-  const facts: CommerceFact[] = [{ upsert: { node: 'Customer', key: { id }, set } }];
-  if (typeof email === 'string' && email.trim() !== '')
-    facts.push({ link: { relationship: 'HAS_EMAIL', from: { id }, to: { address: email } } });
-  else if (email !== undefined) facts.push({ clear: { relationship: 'HAS_EMAIL', owner: { id } } });
-  return facts;
+  return [{ upsert: { node: 'Customer', key: { id }, set } }, ...emailFacts({ id }, email)];
 }
 
 function productFacts(product: Read, deleted?: 'deleted'): CommerceFact[] {

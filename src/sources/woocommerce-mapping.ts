@@ -11,6 +11,7 @@ import type { commerce } from '../model/commerce.ts';
 import type { FactOf, Mapped } from '../model/facts.ts';
 import { formatInstant, fromMs } from '../model/instant.ts';
 import { money } from '../model/money.ts';
+import { emailFacts } from './emails.ts';
 import { amountAt, idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, told, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
 
@@ -198,11 +199,7 @@ function customerFacts(id: string, body: Read): CommerceFact[] {
     createdAt: utcAt(body, 'date_created'),
     updatedAt: utcAt(body, 'date_modified'),
   });
-  const facts: CommerceFact[] = [{ upsert: { node: 'Customer', key: { id }, set } }];
-  if (typeof email === 'string' && email.trim() !== '')
-    facts.push({ link: { relationship: 'HAS_EMAIL', from: { id }, to: { address: email } } });
-  else if (email !== undefined) facts.push({ clear: { relationship: 'HAS_EMAIL', owner: { id } } });
-  return facts;
+  return [{ upsert: { node: 'Customer', key: { id }, set } }, ...emailFacts({ id }, email)];
 }
 
 /** A variation is part of its parent, whose id the lines of orders name. */

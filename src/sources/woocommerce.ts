@@ -88,8 +88,9 @@ function hydrateFrom(api: string): Hydrate {
     origin: base.origin,
     wants(event, body) {
       const plural = deletedOf(topicOf(event));
-      const id = resourceOf(body);
-      if (plural === undefined || id === '-') return undefined;
+      if (plural === undefined) return undefined;
+      const id = resourceOf(body());
+      if (id === '-') return undefined;
       return { url: `${root}/${plural}/${id}`, object: `${plural}/${id}` };
     },
     headers: (token) => ({ authorization: `Basic ${Buffer.from(token).toString('base64')}` }),

@@ -11,13 +11,13 @@ import { createGraphStore, type GraphStore } from '../graph/store.ts';
 import type { Intake } from '../map.ts';
 import { diffGraphs, type PublicGraph } from '../model/graph.ts';
 import type { Model } from '../model/model.ts';
-import type { Source } from '../sources/source.ts';
 import { generate } from './generate.ts';
 import { createRandom, type Random } from './random.ts';
 import { reference } from './reference.ts';
 import { schedulesOf } from './schedule.ts';
 import { smallerHistories } from './shrink.ts';
 import type { Divergence } from './memory.ts';
+import { sourcesOf } from './teller.ts';
 import { nameOf, type Schedule, type Told } from './told.ts';
 
 export interface DatabaseVerifyOptions {
@@ -91,17 +91,10 @@ async function play(
   random: Random,
   counters: Counters,
 ): Promise<void> {
-  const said = new Map(stories.flatMap(({ history }) => history.map((event) => [nameOf(event), event.mapped] as const)));
-  const source = (name: string): Source => ({
-    name,
+  const sources = sourcesOf(
     model,
-    version: '1',
-    keepHeaders: [],
-    verify: () => '',
-    identify: () => ({ id: '' }),
-    map: (event) => said.get(nameOf(event)) ?? { type: 'unknown' },
-  });
-  const sources = new Map(['acme', 'beta'].map((name) => [name, source(name)]));
+    stories.flatMap(({ history }) => history),
+  );
   const jobs = jobsOf(stories, random);
   const lanes = writers ?? 1 + random.below(4);
   const lane = async (): Promise<void> => {

@@ -16,7 +16,7 @@ import type { Model } from '../../src/model/model.ts';
 import { secretOf } from '../../src/secret.ts';
 import { facts } from '../../src/sources/facts.ts';
 import type { Source } from '../../src/sources/source.ts';
-import { nameOf, type Told } from '../../src/verify/told.ts';
+import type { Told } from '../../src/verify/told.ts';
 import { freshDatabase, neo4j } from './runtime.ts';
 
 export interface Said {
@@ -63,28 +63,9 @@ export function bodyOf(
   };
 }
 
-/** An event of a story or a generated history: its body says nothing, and `tellers` knows the rest. */
+/** An event of a story or a generated history: its body says nothing, and its source (`sourcesOf`) knows the rest. */
 export function toldEvent({ source, id, bodyHash }: Told): Event {
   return { source, id, bodyHash, body: '{}', headers: {}, receivedAtMs: RECEIVED_MS };
-}
-
-/** Sources that map each of these events to what it was told to say. */
-export function tellers(model: Model, history: readonly Told[]): ReadonlyMap<string, Source> {
-  const said = new Map(history.map((told) => [nameOf(told), told.mapped]));
-  return new Map(
-    ['acme', 'beta'].map((name) => [
-      name,
-      {
-        name,
-        model,
-        version: '1',
-        keepHeaders: [],
-        verify: () => '',
-        identify: () => ({ id: '' }),
-        map: (event) => said.get(nameOf(event)) ?? { type: 'unknown' },
-      },
-    ]),
-  );
 }
 
 export interface TestGraph {

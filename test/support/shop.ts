@@ -81,7 +81,10 @@ export function thinSource(name: string, origin: string): Source {
     identify: () => ({ id: '' }),
     hydrate: {
       origin,
-      wants: (_event, body) => (orderOf(body) === '' ? undefined : { url: `${origin}/${orderOf(body)}`, object: orderOf(body) }),
+      wants(_event, body) {
+        const order = orderOf(body());
+        return order === '' ? undefined : { url: `${origin}/${order}`, object: order };
+      },
       headers: (token) => ({ authorization: `Bearer ${token}` }),
     },
     map(event, body) {

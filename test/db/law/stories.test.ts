@@ -8,10 +8,11 @@ import { diffGraphs, type PublicGraph } from '../../../src/model/graph.ts';
 import { createRandom } from '../../../src/verify/random.ts';
 import { schedulesOf } from '../../../src/verify/schedule.ts';
 import { stories, tellStories, type Story } from '../../../src/verify/stories.ts';
+import { sourcesOf } from '../../../src/verify/teller.ts';
 import { law } from '../../../src/verify/law-model.ts';
 import { showSchedule } from '../../../src/verify/show.ts';
 import type { Schedule } from '../../../src/verify/told.ts';
-import { assertConserved, openGraph, tellers, toldEvent, type TestGraph } from '../../support/graph.ts';
+import { assertConserved, openGraph, toldEvent, type TestGraph } from '../../support/graph.ts';
 
 /** Every order of up to three events, and so many random ones of more; then random batches with redeliveries. */
 const ORDERS = 10;
@@ -50,7 +51,7 @@ for (const [index, { name, model }] of stories.entries())
   test(name, async () => {
     const tellings = tellingsOf(index);
     const store = createGraphStore(graph.bolt, model);
-    const sources = tellers(
+    const sources = sourcesOf(
       model,
       tellings.flatMap(({ story }) => story.events),
     );

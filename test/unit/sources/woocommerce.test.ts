@@ -371,15 +371,18 @@ describe('deletions', () => {
     ['customer.deleted', 'customers'],
     ['product.deleted', 'products'],
   ])('%s is asked about, under the configured address', (topic, plural) => {
-    expect(asking.hydrate?.wants(event(topic), parseJson('{"id":727}'))).toEqual({ url: `${api}/${plural}/727`, object: `${plural}/727` });
+    expect(asking.hydrate?.wants(event(topic), () => parseJson('{"id":727}'))).toEqual({
+      url: `${api}/${plural}/727`,
+      object: `${plural}/727`,
+    });
     expect(asking.hydrate?.origin).toBe('https://shop.example');
   });
 
   it('nothing else is, and nothing without an id or without an address', () => {
     for (const topic of ['order.updated', 'coupon.deleted', 'action.x'])
-      expect(asking.hydrate?.wants(event(topic), parseJson('{"id":727}'))).toBeUndefined();
+      expect(asking.hydrate?.wants(event(topic), () => parseJson('{"id":727}'))).toBeUndefined();
     for (const body of ['{}', '[]', '{"id":"../../users"}', '{"id":"7?x=1"}'])
-      expect(asking.hydrate?.wants(event('order.deleted'), parseJson(body))).toBeUndefined();
+      expect(asking.hydrate?.wants(event('order.deleted'), () => parseJson(body))).toBeUndefined();
     expect(source.hydrate).toBeUndefined();
     expect(said('order.deleted')).toEqual({ type: 'order.deleted' });
   });
