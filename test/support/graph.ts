@@ -197,6 +197,25 @@ export function pausing(store: GraphStore): Pausing {
   return { store: paused, looked: looked.opened, go: go.open };
 }
 
+export interface Overtaken {
+  /** Whether the second had to wait for the first; without a lock it is over before the first writes. */
+  readonly waited: boolean;
+  /** Of the first, then of the second. */
+  readonly outcomes: readonly Outcome[];
+}
+
+/** Two workers at once: the first has read and not yet written when the second comes, and writes when that one waits or is over. */
+export async function overtake(graph: TestGraph, first: Event, second: Event): Promise<Overtaken> {
+  const slow = pausing(graph.store);
+  const one = graph.tell([first], { store: slow.store });
+  await slow.looked;
+  let over = false;
+  const two = graph.tell([second]).finally(() => (over = true));
+  const waited = await untilBlocked(graph, () => over);
+  slow.go();
+  return { waited, outcomes: (await Promise.all([one, two])).flat() };
+}
+
 function createGate(): { opened: Promise<void>; open: () => void } {
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));

@@ -7,7 +7,7 @@ import { createStatements } from '../../../src/graph/statements.ts';
 import { createGraphStore, type GraphStore } from '../../../src/graph/store.ts';
 import type { AnyFact } from '../../../src/model/facts.ts';
 import { law } from '../../../src/verify/law-model.ts';
-import { assertConserved, eventOf, openGraph, pausing, untilBlocked, type TestGraph } from '../../support/graph.ts';
+import { assertConserved, eventOf, openGraph, overtake, untilBlocked, type TestGraph } from '../../support/graph.ts';
 
 let graph: TestGraph;
 let other: GraphStore;
@@ -113,15 +113,10 @@ describe('what is read after the lock is current', () => {
   });
 
   /** The first holds its locks until the second waits for one of them. */
-  async function overtaken(first: Event, second: Event): Promise<string[]> {
-    const slow = pausing(graph.store);
-    const one = graph.tell([first], { store: slow.store });
-    await slow.looked;
-    let done = false;
-    const two = graph.tell([second], { store: other }).finally(() => (done = true));
-    expect(await untilBlocked(graph, () => done), 'the second did not wait for the first').toBe(true);
-    slow.go();
-    return (await Promise.all([one, two])).flat();
+  async function overtaken(first: Event, second: Event): Promise<readonly string[]> {
+    const { waited, outcomes } = await overtake(graph, first, second);
+    expect(waited, 'the second did not wait for the first').toBe(true);
+    return outcomes;
   }
 });
 
