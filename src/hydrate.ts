@@ -1,9 +1,8 @@
 /**
  * Asking senders for the objects that thin events are about. One lane a source: so many requests at once, a pause where the
- * sender asks for one or does not answer, and no source waits for another. One flight an object: whoever wants it before its
- * request has begun shares that request; whoever comes later shares the next one, so that no change is missed.
- *   open ──three objects fail, or Retry-After──▶ closed ──time is up──▶ one request at a time ──an answer──▶ open
- * Nothing here is ever given up: what is no answer is asked again.
+ * sender asks for one or does not answer (outbound/circuit.ts), and no source waits for another. One flight an object: whoever
+ * wants it before its request has begun shares that request; whoever comes later shares the next one, so that no change is
+ * missed. Nothing here is ever given up: what is no answer is asked again.
  */
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
@@ -11,6 +10,7 @@ import { setMaxListeners } from 'node:events';
 import { IngestError } from './errors.ts';
 import type { Event, Fetched } from './event.ts';
 import { decodeUtf8, parseJson, type Json } from './json.ts';
+import { createCircuit, noAnswer } from './outbound/circuit.ts';
 import type { Answer, Outbound } from './outbound/outbound.ts';
 import type { Asked } from './queue/aside.ts';
 import type { Hydrate, Source, Wanted } from './sources/source.ts';
@@ -26,7 +26,7 @@ export interface HydrationReport {
 
 export interface HydrationOptions {
   readonly sources: ReadonlyMap<string, Source>;
-  readonly outbound: Outbound;
+  readonly outbound: Pick<Outbound, 'get'>;
   /** The credentials of a source. */
   readonly tokenOf: (source: string) => string;
   /** Requests at once to one source. Default 4. */
@@ -46,10 +46,6 @@ export interface Hydration {
   /** Breaks off what is under way: everybody is told to come later. */
   close(): void;
 }
-
-/** So many objects without an answer since the last one, and the source counts as away. One bad object is not an outage. */
-const FAILURES = 3;
-const MAX_RETRY_AFTER_MS = 3_600_000;
 
 export function createHydration(options: HydrationOptions): Hydration {
   const { sources, outbound, tokenOf, now = Date.now, report = {} } = options;
@@ -136,11 +132,12 @@ function wantedBy(source: Source | undefined, event: Event): Wanted | undefined 
 function copyOf(answer: Answer, hydrate: Hydrate, nowMs: number): Fetched {
   const { status, body } = answer;
   const isWord = status === 200 || status === 404 || status === 410;
-  if (!isWord) throw noAnswer(`answered ${status}`, retryAfterMs(answer.retryAfter, nowMs));
+  const refuse = (what: string): IngestError => noAnswer(`answered ${status} with something that is not ${what}`, undefined, nowMs);
+  if (!isWord) throw noAnswer(`answered ${status}`, answer.retryAfter, nowMs);
   const text = readText(body);
   const json = readJson(text);
-  if (text === undefined || (status === 200 && json === undefined)) throw noAnswer(`answered ${status} with something that is not JSON`);
-  if (hydrate.accepts?.(status, json) === false) throw noAnswer(`answered ${status} with something that is not about the object`);
+  if (text === undefined || (status === 200 && json === undefined)) throw refuse('JSON');
+  if (hydrate.accepts?.(status, json) === false) throw refuse('about the object');
   const at = Date.parse(answer.date ?? '');
   return {
     body: text,
@@ -166,17 +163,6 @@ function readJson(text: string | undefined): Json | undefined {
   }
 }
 
-/** Seconds or a date (RFC 9110, 10.2.3). */
-function retryAfterMs(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
-}
-
-function noAnswer(problem: string, waitMs?: number): IngestError {
-  return new IngestError('SENDER_UNAVAILABLE', `the sender ${problem}`, waitMs === undefined ? {} : { waitMs });
-}
-
 interface Lane {
   /** `now`, or when to come again: the lane is closed, or too many wait already. */
   enter(): Promise<'now' | number>;
@@ -192,76 +178,56 @@ function createLane(
   source: string,
   { lanes: width = 4, minDelayMs = 500, maxDelayMs = 60_000, report = {}, now = Date.now }: HydrationOptions,
 ): Lane {
+  const circuit = createCircuit({
+    width,
+    minDelayMs,
+    maxDelayMs,
+    now,
+    onLost: (outage) => report.lost?.({ source, ...outage }),
+    onFound: (outage) => report.found?.({ source, ...outage }),
+  });
   /** So many wait in memory for their turn; the others wait in Redis. */
   const room: ((admitted: 'now' | number) => void)[] = [];
   let busy = 0;
-  /** Objects that had no answer since the last answer, and how often the lane was closed for it. */
-  const failed = new Set<string>();
-  let closings = 0;
-  let lostMs: number | undefined;
-  let closedUntilMs = 0;
   let tookMs = 250;
   /** Until when the lane's time has been given away to those who were sent to wait in Redis. */
   let bookedMs = 0;
 
-  const delayMs = (attempt: number): number =>
-    Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 20)) * (0.5 + Math.random() / 2);
-  const open = (): number => (failed.size >= FAILURES ? 1 : width);
-
   /** Each gets a time of its own, as far apart as answers come, so that a long queue comes back one by one; those far behind come to ask again. */
   function book(): number {
-    const openMs = Math.max(closedUntilMs, now());
+    const openMs = Math.max(circuit.closedUntilMs(), now());
     const nextMs = Math.max(bookedMs, openMs) + tookMs / width;
     if (nextMs > openMs + maxDelayMs) return Math.ceil(openMs + maxDelayMs * (0.5 + Math.random() / 2));
     bookedMs = nextMs;
     return Math.ceil(nextMs);
   }
 
-  function close(ms: number, reason: string): void {
-    closedUntilMs = now() + ms;
-    if (lostMs === undefined) report.lost?.({ source, reason, delayMs: Math.round(ms) });
-    lostMs ??= now();
-    clear();
-  }
-
   function clear(): void {
     for (const admit of room.splice(0)) admit(book());
   }
 
-  function fail(object: string, failure: unknown): void {
-    failed.add(object);
-    const reason = failure instanceof Error ? failure.message : 'failed';
-    const waitMs = failure instanceof IngestError ? failure.context['waitMs'] : undefined;
-    if (typeof waitMs === 'number') close(waitMs, reason);
-    else if (failed.size >= FAILURES) close(delayMs((closings += 1)), reason);
-  }
-
   return {
     async enter() {
-      if (now() < closedUntilMs) return book();
-      if (busy < open()) {
+      const open = circuit.width();
+      if (busy < open) {
         busy += 1;
         return 'now';
       }
-      if (room.length >= 2 * width) return book();
+      if (open === 0 || room.length >= 2 * width) return book();
       return new Promise((admit) => room.push(admit));
     },
     leave(end) {
       busy -= 1;
-      if ('failure' in end) fail(end.object, end.failure);
-      else {
+      if (!('failure' in end)) {
         tookMs += (end.tookMs - tookMs) / 8;
-        if (lostMs !== undefined) report.found?.({ source, outageMs: now() - lostMs });
-        failed.clear();
-        closings = 0;
-        lostMs = undefined;
-      }
-      while (busy < open() && room.length > 0) {
+        circuit.answered();
+      } else if (circuit.failed(end.object, end.failure)) clear();
+      while (busy < circuit.width() && room.length > 0) {
         busy += 1;
         room.shift()?.('now');
       }
     },
-    retryAt: (attempt) => (now() < closedUntilMs ? book() : Math.ceil(now() + delayMs(attempt))),
+    retryAt: (attempt) => (circuit.width() === 0 ? book() : Math.ceil(now() + circuit.delayMs(attempt))),
     clear,
   };
 }

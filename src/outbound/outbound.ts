@@ -34,6 +34,8 @@ export interface Outbound {
    * not let it out, `SENDER_UNAVAILABLE` where there is no whole answer. No message holds the path, a header or a body.
    */
   get(url: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Answer>;
+  /** The same, with a body of JSON. Without an answer nobody knows whether it was heard. */
+  post(url: string, headers: Readonly<Record<string, string>>, body: string, signal?: AbortSignal): Promise<Answer>;
 }
 
 /** `origins` such as `https://shop.example`. Throws `BAD_CONFIG` for one that no request may go to. */
@@ -53,23 +55,35 @@ export function createOutbound(
     return addresses;
   }
 
+  async function request({ url, ...message }: Message & { url: string }, signal: AbortSignal | undefined): Promise<Answer> {
+    const to = URL.canParse(url) ? new URL(url) : undefined;
+    if (to === undefined || !allowed.has(to.origin) || to.username !== '' || to.password !== '')
+      throw refused('the URL is not of a host that the configuration names');
+    const { signal: within, timedOut, done } = limit(timeoutMs, signal);
+    try {
+      return await send(to, await addressesOf(to.hostname, within), message, { signal: within, maxBytes });
+    } catch (error) {
+      if (error instanceof IngestError) throw error;
+      const reason = timedOut() ? `did not answer within ${timeoutMs} ms` : `could not be asked (${codeOf(error)})`;
+      throw unavailable(to.hostname, reason);
+    } finally {
+      done();
+    }
+  }
+
   return {
-    async get(url, headers, signal) {
-      const to = URL.canParse(url) ? new URL(url) : undefined;
-      if (to === undefined || !allowed.has(to.origin) || to.username !== '' || to.password !== '')
-        throw refused('the URL is not of a host that the configuration names');
-      const { signal: within, timedOut, done } = limit(timeoutMs, signal);
-      try {
-        return await send(to, await addressesOf(to.hostname, within), headers, { signal: within, maxBytes });
-      } catch (error) {
-        if (error instanceof IngestError) throw error;
-        const reason = timedOut() ? `did not answer within ${timeoutMs} ms` : `could not be asked (${codeOf(error)})`;
-        throw unavailable(to.hostname, reason);
-      } finally {
-        done();
-      }
+    get: (url, headers, signal) => request({ url, method: 'GET', headers }, signal),
+    post(url, headers, body, signal) {
+      const json = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
+      return request({ url, method: 'POST', headers: { ...json, ...headers }, body }, signal);
     },
   };
+}
+
+interface Message {
+  readonly method: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
 }
 
 /** Aborts after a time, or with another signal. By hand, since AbortSignal.any leaves something behind on a signal that lives long. */
@@ -97,9 +111,12 @@ function limit(ms: number, outer: AbortSignal | undefined): { signal: AbortSigna
 function checkOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'https:' && !(url.protocol === 'http:' && namesLoopback(url.hostname))))
-    throw new IngestError('BAD_CONFIG', 'a source fetches from something other than an https:// URL; only loopback may be http://');
+    throw new IngestError(
+      'BAD_CONFIG',
+      'a source is to send requests to something other than an https:// URL; only loopback may be http://',
+    );
   if (isIP(withoutBrackets(url.hostname)) !== 0 && !isLoopback(withoutBrackets(url.hostname)) && !isPublic(withoutBrackets(url.hostname)))
-    throw new IngestError('BAD_CONFIG', 'a source fetches from an address that is not public');
+    throw new IngestError('BAD_CONFIG', 'a source is to send requests to an address that is not public');
   return url.origin;
 }
 
@@ -111,11 +128,11 @@ interface Caps {
 async function send(
   to: URL,
   addresses: readonly string[],
-  headers: Readonly<Record<string, string>>,
+  { method, headers, body: text }: Message,
   { signal, maxBytes }: Caps,
 ): Promise<Answer> {
   const options: RequestOptions = {
-    method: 'GET',
+    method,
     headers: { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'eventgraft', ...headers },
     agent: false, // A kept connection would outlive the check of its address.
     signal,
@@ -129,7 +146,7 @@ async function send(
   const response = await new Promise<IncomingMessage>((answered, fail) => {
     const request = (to.protocol === 'https:' ? httpsRequest : httpRequest)(to, options, answered);
     request.on('error', fail);
-    request.end();
+    request.end(text);
   });
   const body = await readBody(response, maxBytes);
   return { status: response.statusCode ?? 0, body, date: response.headers.date, retryAfter: response.headers['retry-after'] };

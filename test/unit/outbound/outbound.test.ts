@@ -46,6 +46,19 @@ describe('what goes out', () => {
     });
   });
 
+  it('is a POST with its body of JSON, whole and with its length, in whatever script', async () => {
+    const bodies: string[] = [];
+    const { origin, port, seen } = await serve((request, response) => {
+      request.setEncoding('utf8').on('data', (text: string) => bodies.push(`${request.headers['content-type']} ${text}`));
+      request.on('end', () => response.writeHead(204, { 'retry-after': '3' }).end());
+    });
+    const answer = await createOutbound([origin], LOOPBACK).post(`${origin}/a/fail`, { 'x-admin-token': 'x' }, '{"error":"Grüße"}');
+    expect(seen).toEqual([`POST /a/fail of localhost:${port}`]);
+    expect(bodies).toEqual(['application/json {"error":"Grüße"}']);
+    expect([answer.status, answer.retryAfter]).toEqual([204, '3']);
+    await expect(createOutbound([origin], LOOPBACK).post('https://evil.example/', {}, '{}')).rejects.toEqual(refusal);
+  });
+
   it('does not follow a redirect, not even to a host that is allowed', async () => {
     const { origin, seen } = await serve((_request, response) => response.writeHead(302, { location: '/elsewhere' }).end());
     const answer = await createOutbound([origin], LOOPBACK).get(`${origin}/a`, {});
