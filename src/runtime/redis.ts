@@ -1,6 +1,7 @@
 /** A real redis-server as a child process: loopback only, every write on disk before it is answered. */
 
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IngestError } from '../errors.ts';
@@ -40,11 +41,26 @@ export async function createRedis(options: RedisOptions): Promise<LocalServer<nu
       const file = join(dataDir, 'redis.conf');
       // A file, since arguments are public to everybody on the machine.
       await writeFile(file, settings(dataDir, port, password), { mode: 0o600 });
+      await mendFile(binary, dataDir);
       const server = startSupervised({ command: binary, args: [file], cwd: dataDir, ...(ephemeral ? { scratchDir: dataDir } : {}) });
       await untilReady('Redis', server, () => redisAnswers(port, password), START_TIMEOUT_MS);
       return server;
     },
   };
+}
+
+/**
+ * After a kill within a write, Redis drops the last command but keeps the torn half of its transaction, and hears that half
+ * again at the start after next (mended in Valkey: valkey-io/valkey#4342). Its own tool, the same program under another name, cuts it off.
+ */
+async function mendFile(binary: string, dataDir: string): Promise<void> {
+  // Redis 7 has a directory of files.
+  const file = ['appendonlydir/appendonly.aof.manifest', 'appendonly.aof'].map((name) => join(dataDir, name)).find(existsSync);
+  if (file === undefined) return;
+  const tool = spawn(binary, ['--fix', file], { argv0: 'redis-check-aof', stdio: ['pipe', 'ignore', 'ignore'] });
+  tool.stdin.on('error', () => {}); // A whole file asks nothing.
+  tool.stdin.end('y\n');
+  await new Promise((done) => tool.once('close', done).once('error', done));
 }
 
 async function onPath(): Promise<string | undefined> {

@@ -59,15 +59,16 @@ export function startSupervised(options: SuperviseOptions): Supervised {
 
   let alive = true;
   const exited = new Promise<number>((resolve) => {
-    const settle = (code: number): void => {
-      alive = false;
-      resolve(code);
-    };
     child.once('error', (error) => {
       lines.push(error.message);
-      settle(127);
+      alive = false;
+      resolve(127);
     });
-    child.once('exit', (code) => settle(code ?? 137));
+    child.once('exit', () => {
+      alive = false;
+    });
+    // Not `exit`: after SIGKILL the supervisor may be gone before the server, which holds its port and its files a moment longer.
+    child.once('close', (code) => resolve(code ?? 137));
   });
 
   return {

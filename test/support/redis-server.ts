@@ -1,6 +1,6 @@
 /** A Redis of its own for one test file, so that it may be killed, frozen and set otherwise without anybody else noticing. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -17,6 +17,8 @@ export interface RedisServer {
   /** As by a power cut. */
   kill(): Promise<void>;
   restart(): Promise<void>;
+  /** While it is down: cuts its file in the last place where these words stand, as a power cut within a write does. */
+  tear(words: string): void;
   /** Stops answering without closing connections. */
   freeze(): void;
   thaw(): void;
@@ -27,9 +29,8 @@ export interface RedisServer {
 export async function startRedis(): Promise<RedisServer> {
   const password = randomBytes(12).toString('hex');
   const cacheDir = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'eventgraft');
-  const server = await runServer(
-    await createRedis({ dataDir: mkdtempSync(join(tmpdir(), 'eg-redis-')), password, ephemeral: true, cacheDir, report: () => {} }),
-  );
+  const dataDir = mkdtempSync(join(tmpdir(), 'eg-redis-'));
+  const server = await runServer(await createRedis({ dataDir, password, ephemeral: true, cacheDir, report: () => {} }));
   const url = `redis://:${password}@127.0.0.1:${server.ports}`;
   let pid = await pidOf(url);
   return {
@@ -38,6 +39,12 @@ export async function startRedis(): Promise<RedisServer> {
     restart: async () => {
       await server.start();
       pid = await pidOf(url);
+    },
+    tear(words) {
+      // Redis 7 has a directory of files, and writes to the last.
+      const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.aof'));
+      const file = join(dataDir, files.sort().at(-1) ?? '');
+      truncateSync(file, readFileSync(file).toString('latin1').toUpperCase().lastIndexOf(words) + Math.floor(words.length / 2));
     },
     freeze: () => void process.kill(pid, 'SIGSTOP'),
     thaw: () => void process.kill(pid, 'SIGCONT'),

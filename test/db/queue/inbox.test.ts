@@ -195,6 +195,24 @@ describe('when Redis goes away', () => {
   });
 });
 
+describe('when Redis is killed within a write', () => {
+  it('the local runtime cuts the torn transaction off, or its half would be heard again at the start after next', async () => {
+    const inbox = open();
+    await inbox.addAll(jobEvents(0, 300));
+    await own.server.kill();
+    own.server.tear('INCRBY'); // The last job is there, and not counted.
+    await own.server.restart();
+    await waitUntilReady(own.redis);
+    expect(await inbox.counts()).toMatchObject({ accepted: 0, queued: 0 });
+
+    await inbox.addAll(jobEvents(0, 300));
+    await own.server.kill();
+    await own.server.restart();
+    await waitUntilReady(own.redis);
+    expect(await inbox.counts()).toMatchObject({ accepted: 300, queued: 300 });
+  });
+});
+
 describe('checkDurability', () => {
   it('reports what Redis does, and refuses less than was asked for, naming the way out', async () => {
     expect(await checkDurability(own.redis, 'always')).toMatchObject({ tier: 'always' });
