@@ -28,6 +28,7 @@ import { receive } from '../src/receive.ts';
 import { startRuntime } from '../src/runtime/runtime.ts';
 import { secretOf } from '../src/secret.ts';
 import { facts } from '../src/sources/facts.ts';
+import { NO_DOCUMENTS } from '../test/support/deliveries.ts';
 import { startRedis } from '../test/support/redis-server.ts';
 
 const KEY = Buffer.from('a secret of the benchmark, 32 b.');
@@ -49,7 +50,10 @@ async function serve(redisUrl: string): Promise<void> {
   const server = createHttpServer({
     host: '127.0.0.1',
     port: 0,
-    webhooks: createWebhooks({ receive: (delivery) => receive(delivery, { sources, inbox }), isSource: (name) => sources.has(name) }),
+    webhooks: createWebhooks({
+      receive: (delivery) => receive(delivery, { sources, inbox, documents: NO_DOCUMENTS }),
+      isSource: (name) => sources.has(name),
+    }),
   });
   const url = await server.listen();
   const report = (): void => {

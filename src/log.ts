@@ -21,6 +21,7 @@ const SECRET_HEADERS = [
   'x-hub-signature-256',
   'x-wc-webhook-signature',
   'x-square-hmacsha256-signature',
+  'paypal-transmission-sig',
   'x-signature',
 ];
 

@@ -30,7 +30,7 @@ export interface Metrics {
   stage(stage: Stage, durationMs: number): void;
   /** A batch is tried again; `reason` is an error code. */
   retried(reason: string): void;
-  /** A sender was asked for an object: the status of its answer, or an error code. */
+  /** A sender was asked for an object or a certificate: the status of its answer, or an error code. */
   fetched(source: string, answer: string, durationMs: number): void;
   /** Where the current depth and the parked events are asked for. */
   watch(gauges: Gauges): void;
@@ -89,7 +89,7 @@ export function createMetrics(): Metrics {
   });
   const fetches = new Counter({
     name: 'eventgraft_fetches_total',
-    help: 'Objects asked for, by status or error code.',
+    help: 'Objects and certificates asked for, by status or error code.',
     labelNames: ['source', 'answer'],
     registers,
   });

@@ -1,6 +1,7 @@
 /** The way in: verify → identify → enqueue. Webhooks, tests and replays of captured deliveries all come through here. */
 import { createHash } from 'node:crypto';
 
+import type { Documents } from './documents.ts';
 import { IngestError } from './errors.ts';
 import { eventKey, type Delivery, type Event } from './event.ts';
 import { decodeUtf8, parseJson } from './json.ts';
@@ -19,16 +20,19 @@ export interface Entrance {
   readonly sources: ReadonlyMap<string, Source>;
   /** Resolves once the event is on disk, or was before; throws `UNAVAILABLE` or `OVERLOADED`. */
   readonly inbox: { add(event: Event): Promise<Receipt['status']> };
+  /** What some signatures are checked against; throws `UNAVAILABLE` while it cannot be had. */
+  readonly documents: Pick<Documents, 'get'>;
 }
 
 /**
  * Takes one delivery in. Verified before it is parsed, parsed before it is trusted. When it returns, the raw event is on
  * disk; when it throws, nothing is stored, save that with `UNAVAILABLE` nobody knows.
  */
-export async function receive(delivery: Delivery, { sources, inbox }: Entrance): Promise<Receipt> {
+export async function receive(delivery: Delivery, { sources, inbox, documents }: Entrance): Promise<Receipt> {
   const source = sources.get(delivery.source);
   if (source === undefined) throw new IngestError('UNKNOWN_SOURCE', 'no source of this name is configured');
-  const secretId = source.verify(delivery);
+  const document = source.evidence === undefined ? undefined : await documents.get(source.evidence, delivery);
+  const secretId = source.verify(delivery, document);
   const body = decodeUtf8(delivery.body);
   const json = parseJson(body);
   const bodyHash = createHash('sha256').update(delivery.body).digest('hex');

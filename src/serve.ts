@@ -1,6 +1,7 @@
 /** The role `serve`: deliveries come in; health, metrics, the API and its pages go out. A worker has the latter, too. */
 import { readFileSync } from 'node:fs';
 import type { Config } from './config.ts';
+import { createDocuments, type Documents } from './documents.ts';
 import { IngestError } from './errors.ts';
 import { createFactsOf } from './facts-of.ts';
 import type { Bolt } from './graph/driver.ts';
@@ -17,6 +18,7 @@ import { createWebhooks } from './http/webhooks.ts';
 import type { Setup } from './load-config.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { createOutbound } from './outbound/outbound.ts';
 import type { Inbox } from './queue/inbox.ts';
 import { probeInbox, readEpoch, type DurabilityReport, type Redis } from './queue/redis.ts';
 import { receive } from './receive.ts';
@@ -50,8 +52,10 @@ export async function listen({ config, setup, roles, log }: ServeOptions, closer
   const addressOf = createAddressOf(config.trustedProxies);
   const lag = watchLag(config.maxLagMs);
   closers.push(() => lag.close());
+  const documents = startDocuments({ setup, log }, metrics);
+  closers.push(() => documents.close());
   const webhooks = createWebhooks({
-    receive: (delivery) => receive(delivery, { sources, inbox }),
+    receive: (delivery) => receive(delivery, { sources, inbox, documents }),
     admit: createAdmission({ addressOf, rate: createRate(config.maxAddressRate), lag }),
     isSource: (name) => sources.has(name),
     isPing: (delivery) => sources.get(delivery.source)?.ping?.(delivery) === true,
@@ -96,6 +100,22 @@ export async function listen({ config, setup, roles, log }: ServeOptions, closer
   });
   closers.push(() => server.close());
   return server.listen();
+}
+
+/** Well under what senders wait; certificates are some kB. */
+const DOCUMENT_TIMEOUT_MS = 2_500;
+const MAX_DOCUMENT_BYTES = 65_536;
+
+function startDocuments({ setup, log }: Pick<ServeOptions, 'setup' | 'log'>, metrics: Metrics): Documents {
+  const origins = [...setup.sources.values()].flatMap(({ evidence }) => evidence?.origins ?? []);
+  return createDocuments({
+    outbound: createOutbound(origins, { timeoutMs: DOCUMENT_TIMEOUT_MS, maxBytes: MAX_DOCUMENT_BYTES }),
+    timeoutMs: DOCUMENT_TIMEOUT_MS,
+    onFetched(fetch) {
+      metrics.fetched(fetch.source, fetch.answer, fetch.durationMs);
+      log.debug(fetch, 'document.fetched');
+    },
+  });
 }
 
 function roleOf(roles: ServeOptions['roles']): 'serve' | 'work' | 'dev' {

@@ -23,8 +23,8 @@ export function limitSources(sources: ReadonlyMap<string, Source>, rate: Rate): 
     name,
     {
       ...source,
-      verify(delivery) {
-        const secretId = source.verify(delivery);
+      verify(delivery, document) {
+        const secretId = source.verify(delivery, document);
         limit(rate, name, 'this source sends too much');
         return secretId;
       },

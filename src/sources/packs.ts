@@ -5,6 +5,7 @@
 import { cloudevents } from './cloudevents.ts';
 import { facts } from './facts.ts';
 import { github } from './github.ts';
+import { paypal } from './paypal.ts';
 import { segment } from './segment.ts';
 import { shopify } from './shopify.ts';
 import type { SourceBuilder } from './source.ts';
@@ -20,5 +21,6 @@ export const PACKS: Readonly<Record<string, SourceBuilder>> = {
   cloudevents: cloudevents(),
   segment: segment(),
   stripe: stripe(),
+  paypal: paypal(),
   woocommerce: woocommerce(),
 };

@@ -6,10 +6,11 @@
  */
 import { IngestError } from '../errors.ts';
 import { SOURCE_NAME } from '../event.ts';
-import { isJsonObject, type Json } from '../json.ts';
+import type { Json } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { FactOf, Mapped } from '../model/facts.ts';
 import { emailFacts } from './emails.ts';
+import { identityAt } from './identity.ts';
 import { idAt, objectAt, readObject, required, textAt, timeAt, told, type Read } from './read.ts';
 import { digestOf, matchHmac, requireSecrets } from './signature.ts';
 import type { Ignored, SourceBuilder } from './source.ts';
@@ -29,7 +30,6 @@ interface Call {
 }
 
 const SIGNATURE = 'x-signature';
-const MAX_ID_LENGTH = 512;
 const CALLS: ReadonlyMap<string, (call: Call) => readonly CommerceFact[]> = new Map([
   ['identify', identifyFacts],
   ['page', pageFacts],
@@ -48,12 +48,7 @@ export function segment({ customerSource }: SegmentOptions = {}): SourceBuilder 
       version: 'segment@1',
       keepHeaders: ['content-type', 'user-agent'],
       verify: (delivery) => matchHmac(live, [delivery.body], digestOf(delivery, SIGNATURE, 'hex', { algorithm: 'sha1' }), 'sha1'),
-      identify(_delivery, body) {
-        const id = isJsonObject(body) ? body['messageId'] : undefined;
-        if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH)
-          throw new IngestError('NO_IDENTITY', `messageId must be text of 1 to ${MAX_ID_LENGTH} characters`, { path: 'messageId' });
-        return { id };
-      },
+      identify: (_delivery, body) => identityAt(body, 'messageId'),
       map: (_event, body) => mapCall(body, customerSource),
     };
   };

@@ -35,8 +35,10 @@ interface SourceOver<M, S> {
   readonly sameId?: SameId;
   /** Header names (lower-case) worth keeping in the ledger; never signatures or credentials. */
   readonly keepHeaders: readonly string[];
-  /** Over the raw bytes, in constant time, before anything is parsed. Returns the id of the secret that matched; throws `BAD_SIGNATURE`, `STALE_SIGNATURE`, `BAD_HEADER` or `NO_IDENTITY`. */
-  verify(delivery: Delivery): string;
+  /** Over the raw bytes, in constant time, before anything is parsed. Returns the id of the secret that matched; throws `BAD_SIGNATURE`, `STALE_SIGNATURE`, `BAD_HEADER` or `NO_IDENTITY`. `document` is what `evidence` asks for. */
+  verify(delivery: Delivery, document?: string): string;
+  /** For senders whose signature is checked against something that has to be fetched first, such as a certificate. */
+  readonly evidence?: Evidence;
   /** The event's identity. `body` is the strictly parsed JSON. Throws `NO_IDENTITY` or `BAD_ENVELOPE` where the source requires what is missing. */
   identify(delivery: Delivery, body: Json, bodyHash: string): Identity;
   /** Whether this is no event but the sender asking if anybody is there: it is unsigned, gets 200 and leaves no trace. */
@@ -45,6 +47,16 @@ interface SourceOver<M, S> {
   map(event: Event, body: Json): S | Ignored;
   /** For senders whose events name an object without showing it. */
   readonly hydrate?: Hydrate;
+}
+
+/** The document that a signature is checked against. Pure: where it is, and whether it is any good; src/documents.ts does the asking. */
+export interface Evidence {
+  /** The hosts that it may be on, e.g. `https://api.paypal.com`. From the pack, never from a delivery. */
+  readonly origins: readonly string[];
+  /** Its URL, which a delivery names. Throws what `verify` throws, for that and for all that is seen to be wrong without the document. */
+  urlOf(delivery: Delivery): string;
+  /** Whether it vouches for the sender at that time: only such a document is kept. Never throws. */
+  trusts(document: string, atMs: number): boolean;
 }
 
 /** How an object is asked for. Pure: which URL and which headers; the worker does the asking (src/hydrate.ts). */

@@ -4,7 +4,7 @@
  * send a Host. What the events say is in square-mapping.ts. (developer.squareup.com/docs/webhooks/step3validate)
  */
 import { IngestError } from '../errors.ts';
-import { isJsonObject } from '../json.ts';
+import { identityAt } from './identity.ts';
 import { digestOf, matchHmac, requireSecrets } from './signature.ts';
 import type { SourceBuilder } from './source.ts';
 import { mapSquare } from './square-mapping.ts';
@@ -15,7 +15,6 @@ export interface SquareOptions {
 }
 
 const SIGNATURE = 'x-square-hmacsha256-signature';
-const MAX_ID_LENGTH = 512;
 
 /** Identity: the body's `event_id`, the same on every retry and signed. */
 export function square({ notificationUrl }: SquareOptions): SourceBuilder {
@@ -35,12 +34,7 @@ export function square({ notificationUrl }: SquareOptions): SourceBuilder {
         'content-type',
       ],
       verify: (delivery) => matchHmac(live, [notificationUrl, delivery.body], digestOf(delivery, SIGNATURE, 'base64')),
-      identify(_delivery, body) {
-        const id = isJsonObject(body) ? body['event_id'] : undefined;
-        if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH)
-          throw new IngestError('NO_IDENTITY', `event_id must be text of 1 to ${MAX_ID_LENGTH} characters`, { path: 'event_id' });
-        return { id };
-      },
+      identify: (_delivery, body) => identityAt(body, 'event_id'),
       map: (_event, body) => mapSquare(body),
     };
   };

@@ -13,6 +13,7 @@ import { cloudevents } from '../../src/sources/cloudevents.ts';
 import { facts } from '../../src/sources/facts.ts';
 import { generic } from '../../src/sources/generic.ts';
 import { github } from '../../src/sources/github.ts';
+import { paypal } from '../../src/sources/paypal.ts';
 import { segment } from '../../src/sources/segment.ts';
 import { shopify } from '../../src/sources/shopify.ts';
 import type { SourceBuilder } from '../../src/sources/source.ts';
@@ -45,6 +46,7 @@ import {
   woocommerceDelivery,
   type Sign,
 } from '../support/deliveries.ts';
+import { OTHER_PAYPAL_WEBHOOK, PAYPAL_WEBHOOK, paypalAuthority, paypalDelivery } from '../support/paypal.ts';
 
 interface Row {
   readonly builder: SourceBuilder;
@@ -63,6 +65,8 @@ interface Row {
   readonly secrets?: readonly [string, string];
   /** Whether a public key is enough. */
   readonly publicKeys?: true;
+  /** What the signature is checked against beside the secret. */
+  readonly document?: string;
   readonly body: string;
 }
 
@@ -174,6 +178,16 @@ const ROWS: Readonly<Record<string, Row>> = {
     signature: 'x-square-hmacsha256-signature',
     body: '{"type":"payment.created","event_id":"e-1"}',
   },
+  paypal: {
+    builder: paypal({ roots: [paypalAuthority().root.pem] }),
+    sign: (s) => paypalDelivery(s),
+    signature: 'paypal-transmission-sig',
+    digest: /.{344}$/,
+    wrong: `${'A'.repeat(342)}==`,
+    secrets: [PAYPAL_WEBHOOK, OTHER_PAYPAL_WEBHOOK],
+    document: paypalAuthority().document,
+    body: '{"id":"WH-1","event_type":"PAYMENT.CAPTURE.COMPLETED"}',
+  },
   woocommerce: {
     builder: woocommerce(),
     sign: (s) => woocommerceDelivery(s),
@@ -241,33 +255,34 @@ describe.each(Object.entries(ROWS))('%s', (_name, row) => {
   const sign = (how: Sign) => row.sign({ secretText: ours, ...how });
   const source = sourceOf(builder, 'acme', ours);
   const good = sign({ body });
+  const verify = (delivery: Delivery, by = source): string => by.verify(delivery, row.document);
 
   it('accepts a signed delivery and names the secret that matched', () => {
-    expect(source.verify(good)).toBe(secret(ours).id);
+    expect(verify(good)).toBe(secret(ours).id);
   });
 
   it('accepts the old and the new secret during a rotation', () => {
     const both = sourceOf(builder, 'acme', other, ours);
-    expect(both.verify(good)).toBe(secret(ours).id);
-    expect(both.verify(sign({ body, secretText: other }))).toBe(secret(other).id);
+    expect(verify(good, both)).toBe(secret(ours).id);
+    expect(verify(sign({ body, secretText: other }), both)).toBe(secret(other).id);
   });
 
   it('refuses another secret', () => {
-    expect(codeOf(() => source.verify(sign({ body, secretText: other })))).toBe('BAD_SIGNATURE');
+    expect(codeOf(() => verify(sign({ body, secretText: other })))).toBe('BAD_SIGNATURE');
   });
 
   it('refuses a body with any one bit flipped', () => {
     for (let at = 0; at < good.body.length; at++) {
       const flipped = Buffer.from(good.body);
       flipped[at] = (flipped[at] ?? 0) ^ 1;
-      expect(codeOf(() => source.verify({ ...good, body: flipped }))).toBe('BAD_SIGNATURE');
+      expect(codeOf(() => verify({ ...good, body: flipped }))).toBe('BAD_SIGNATURE');
     }
   });
 
   it('verifies bytes, not text: two bodies that decode alike are two bodies', () => {
     const bytes = Buffer.concat([Buffer.from(body), Buffer.from([0xff])]);
-    expect(source.verify(sign({ body: bytes }))).toBe(secret(ours).id);
-    expect(codeOf(() => source.verify({ ...sign({ body: bytes }), body: Buffer.concat([Buffer.from(body), Buffer.from('\ufffd')]) }))).toBe(
+    expect(verify(sign({ body: bytes }))).toBe(secret(ours).id);
+    expect(codeOf(() => verify({ ...sign({ body: bytes }), body: Buffer.concat([Buffer.from(body), Buffer.from('\ufffd')]) }))).toBe(
       'BAD_SIGNATURE',
     );
   });
@@ -291,22 +306,21 @@ describe.each(Object.entries(ROWS))('%s', (_name, row) => {
     ['behind ten others', (s: string) => `${Array.from({ length: 10 }, () => s.replace(digest, wrong)).join(', ')}, ${s}`],
   ])('refuses a signature that is %s', (_how, change) => {
     const changed = withHeader(good, signature, change(good.headers[signature] ?? ''));
-    expect(codeOf(() => source.verify(changed))).toBe('BAD_SIGNATURE');
+    expect(codeOf(() => verify(changed))).toBe('BAD_SIGNATURE');
   });
 
   it(`${row.list === true ? 'accepts' : 'refuses'} a header that came twice, joined as Node joins it`, () => {
     const text = good.headers[signature] ?? '';
     for (const twice of [`${text.replace(digest, wrong)}, ${text}`, `${text}, ${text}`]) {
-      const answer = codeOf(() => source.verify(withHeader(good, signature, twice)));
+      const answer = codeOf(() => verify(withHeader(good, signature, twice)));
       expect(answer).toBe(row.list === true ? 'accepted' : 'BAD_SIGNATURE');
     }
   });
 
   it.runIf(stamp !== undefined)('holds the signed time to 300 s both ways', () => {
     const now = NOW_MS / 1000;
-    for (const seconds of [now - 300, now, now + 300]) expect(source.verify(sign({ body, atSeconds: seconds }))).toBe(secret(ours).id);
-    for (const seconds of [now - 301, now + 301])
-      expect(codeOf(() => source.verify(sign({ body, atSeconds: seconds })))).toBe('STALE_SIGNATURE');
+    for (const seconds of [now - 300, now, now + 300]) expect(verify(sign({ body, atSeconds: seconds }))).toBe(secret(ours).id);
+    for (const seconds of [now - 301, now + 301]) expect(codeOf(() => verify(sign({ body, atSeconds: seconds })))).toBe('STALE_SIGNATURE');
   });
 
   it
@@ -314,7 +328,7 @@ describe.each(Object.entries(ROWS))('%s', (_name, row) => {
     .each(['', '1795251600abc', '01795251600', ' 1795251600', '1795251600.0', '1.8e9', '1795251600, 1795251600', '-795251600'])(
     'refuses the time %j',
     (text) => {
-      expect(codeOf(() => source.verify(restamp(good, text)))).toBe('BAD_SIGNATURE');
+      expect(codeOf(() => verify(restamp(good, text)))).toBe('BAD_SIGNATURE');
     },
   );
 

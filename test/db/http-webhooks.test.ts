@@ -14,7 +14,7 @@ import { receive } from '../../src/receive.ts';
 import { facts } from '../../src/sources/facts.ts';
 import { shopify } from '../../src/sources/shopify.ts';
 import { standard } from '../../src/sources/standard.ts';
-import { envelope, shopifyDelivery, sourceOf, standardDelivery, type Sign } from '../support/deliveries.ts';
+import { envelope, NO_DOCUMENTS, shopifyDelivery, sourceOf, standardDelivery, type Sign } from '../support/deliveries.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
 
 let redisServer: RedisServer;
@@ -33,7 +33,7 @@ beforeAll(async () => {
     [sourceOf(facts(), 'facts'), sourceOf(standard(), 'standard'), sourceOf(shopify(), 'shopify')].map((source) => [source.name, source]),
   );
   const webhooks = createWebhooks({
-    receive: (delivery) => receive(delivery, { sources, inbox }),
+    receive: (delivery) => receive(delivery, { sources, inbox, documents: NO_DOCUMENTS }),
     isSource: (name) => sources.has(name),
     bodyTimeoutMs: 800,
     onRejected: (code) => rejected.push(code),
@@ -312,7 +312,7 @@ describe('when Redis cannot', () => {
     const small = createInbox({ redis, prefix: 'small', maxQueued: 1 });
     const source = sourceOf(facts(), 'facts');
     const webhooks = createWebhooks({
-      receive: (delivery) => receive(delivery, { sources: new Map([['facts', source]]), inbox: small }),
+      receive: (delivery) => receive(delivery, { sources: new Map([['facts', source]]), inbox: small, documents: NO_DOCUMENTS }),
       isSource: () => true,
     });
     const server = createHttpServer({ host: '127.0.0.1', port: 0, webhooks });

@@ -1,6 +1,7 @@
 /** Signed deliveries, as the senders of each source make them. */
 import { createHmac, createPrivateKey, createPublicKey, sign as signWith, type KeyObject } from 'node:crypto';
 
+import type { Documents } from '../../src/documents.ts';
 import type { Delivery } from '../../src/event.ts';
 import { commerce } from '../../src/model/commerce.ts';
 import { parseSecret, type Secret } from '../../src/secret.ts';
@@ -200,3 +201,6 @@ export const envelope = (over: Readonly<Record<string, unknown>> = {}): string =
     facts: [{ upsert: { node: 'Order', key: { id: '1001' }, set: { status: 'paid', totalMinor: 4200 } } }],
     ...over,
   });
+
+/** For sources whose signatures need none. */
+export const NO_DOCUMENTS: Pick<Documents, 'get'> = { get: () => Promise.reject(new Error('nobody should ask for a document')) };

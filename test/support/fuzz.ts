@@ -2,10 +2,12 @@
  * Signed requests of every pack, bent at random and sent as bytes. Two things must hold whatever is sent: no 5xx but
  * 503 `OVERLOADED`, and no 2xx unless the oracle, which shares no code with the product, finds a signature that holds.
  */
-import { createHmac } from 'node:crypto';
+import { createHmac, verify as verifyWith } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 
 import { createRandom, type Random } from '../../src/verify/random.ts';
 import { SECRET_TEXT } from './deliveries.ts';
+import { PAYPAL_CERT_PATH, PAYPAL_WEBHOOK, paypalAuthority } from './paypal.ts';
 import { SENDERS } from './receiver.ts';
 import { createWire, requestBytes, Silence, type WireAnswer } from './wire.ts';
 
@@ -79,11 +81,18 @@ function isOverloaded({ status, body }: WireAnswer): boolean {
   return status === 503 && body.includes('"OVERLOADED"');
 }
 
+/** Where a certificate is named that PayPal's host does not have, nobody can tell: PayPal is asked to come again. */
+function isElsewhere({ status, body }: WireAnswer, bytes: Buffer): boolean {
+  const url = read(bytes)?.headers['paypal-cert-url'];
+  return status === 503 && body.includes('"UNAVAILABLE"') && url !== undefined && !url.endsWith(PAYPAL_CERT_PATH);
+}
+
 function judge(answer: WireAnswer, bytes: Buffer, source: string): string | undefined {
   if (answer.status === -1) return answer.body;
   // To a HEAD nobody says why.
   const isHead = bytes.subarray(0, 5).toString('latin1') === 'HEAD ';
-  if (answer.status >= 500 && !isOverloaded(answer) && !(isHead && answer.status === 503)) return `${answer.status} ${answer.body}`;
+  if (answer.status >= 500 && !isOverloaded(answer) && !isElsewhere(answer, bytes) && !(isHead && answer.status === 503))
+    return `${answer.status} ${answer.body}`;
   if (answer.status >= 200 && answer.status < 300 && answer.body !== '{"status":"ping"}' && !vouches(bytes, source))
     return `${answer.status} for a signature that does not hold`;
   return undefined;
@@ -310,6 +319,12 @@ const ORACLES: Readonly<Record<string, (headers: Headers, body: Buffer) => boole
     const given = headers['stripe-signature'] ?? '';
     const stamp = /t=(\d+)/.exec(given)?.[1];
     return isNow(stamp) && given.toLowerCase().includes(hmac('sha256', SECRET_TEXT, `${stamp}.`, body).toString('hex'));
+  },
+  paypal(headers, body) {
+    const [id = '', time = '', given = ''] = ['id', 'time', 'sig'].map((part) => headers[`paypal-transmission-${part}`]);
+    const days = (Date.now() - Date.parse(time)) / 86_400_000;
+    const signed = Buffer.from(`${id}|${time}|${PAYPAL_WEBHOOK}|${crc32(body)}`);
+    return days > -0.01 && days < 4.01 && verifyWith('sha256', signed, paypalAuthority().keys.publicKey, Buffer.from(given, 'base64'));
   },
 };
 

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { tellStory } from '../../src/cli/sample.ts';
+import { tellStory, type Happening } from '../../src/cli/sample.ts';
 import { SAMPLES, type PackName } from '../../src/cli/sample-packs.ts';
 import { loadConfig, secretVariable } from '../../src/config.ts';
 import type { Delivery } from '../../src/event.ts';
@@ -12,6 +12,7 @@ import { loadSetup } from '../../src/load-config.ts';
 import { createLog } from '../../src/log.ts';
 import { startService, type Role } from '../../src/main.ts';
 import { PACKS } from '../../src/sources/packs.ts';
+import { paypal } from '../../src/sources/paypal.ts';
 import {
   cloudeventDelivery,
   githubDelivery,
@@ -23,6 +24,7 @@ import {
   woocommerceDelivery,
   type Sign,
 } from './deliveries.ts';
+import { PAYPAL_WEBHOOK, paypalAuthority, paypalBody, paypalDelivery, servePaypal } from './paypal.ts';
 
 export interface ReceiverOptions {
   readonly redisUrl: string;
@@ -45,12 +47,26 @@ export async function startReceiver({ redisUrl, prefix, neo4j, env = {}, onLog =
     EVENTGRAFT_MAX_ADDRESS_RATE: '0',
     EVENTGRAFT_MAX_SOURCE_RATE: '0',
     ...Object.fromEntries(Object.keys(PACKS).map((name) => [secretVariable(name), SECRET_TEXT])),
+    [secretVariable('paypal')]: PAYPAL_WEBHOOK,
     ...env,
   });
   const setup = await loadSetup(config, { cwd: mkdtempSync(join(tmpdir(), 'eg-receiver-')) });
   const roles: readonly Role[] = neo4j === undefined ? ['serve'] : ['serve', 'work'];
   const log = createLog({ level: 'warn' }, { write: onLog });
-  return startService({ config, setup, roles, redisUrl, neo4j, log });
+  const ofPaypal = await servePaypal();
+  const settings = { name: 'paypal', model: setup.model, secrets: config.secretsOf('paypal') };
+  const trusting = ofPaypal.redirect(paypal({ roots: [paypalAuthority().root.pem] }))(settings);
+  const sources = new Map(setup.sources).set('paypal', trusting);
+  const service = await startService({ config, setup: { ...setup, sources }, roles, redisUrl, neo4j, log });
+  return {
+    ...service,
+    /** What was asked of PayPal's host. */
+    askedOfPaypal: ofPaypal.asked,
+    async close() {
+      await service.close();
+      ofPaypal.close();
+    },
+  };
 }
 
 interface Sender {
@@ -69,13 +85,20 @@ const SIGNERS: Readonly<Record<string, (sign: Sign) => Delivery>> = {
   stripe: (s) => stripeDelivery(s),
   woocommerce: (s) => woocommerceDelivery(s),
   segment: (s) => segmentDelivery(s),
+  paypal: (s) => paypalDelivery(s),
 };
+
+/** Nobody can sign as PayPal, so `send` has no samples of it. */
+function bodyOf(name: string): ((happening: Happening) => string) | undefined {
+  if (name === 'paypal') return paypalBody;
+  return Object.hasOwn(SAMPLES, name) ? (happening) => SAMPLES[name as PackName](happening).body : undefined;
+}
 
 export const SENDERS: Readonly<Record<string, Sender>> = Object.fromEntries(
   Object.keys(PACKS).map((name) => {
     const sign = SIGNERS[name];
-    const sample = SAMPLES[name as PackName];
-    if (sign === undefined || sample === undefined) throw new Error(`nobody signs for ${name}: see SIGNERS`);
-    return [name, { sign, bodies: tellStory(`bodies of ${name}`, 40).map((happening) => sample(happening).body) }];
+    const body = bodyOf(name);
+    if (sign === undefined || body === undefined) throw new Error(`nobody signs for ${name}: see SIGNERS`);
+    return [name, { sign, bodies: tellStory(`bodies of ${name}`, 40).map(body) }];
   }),
 );

@@ -13,6 +13,7 @@ import { loadSetup } from '../../../src/load-config.ts';
 import { mapEvent } from '../../../src/map.ts';
 import { receive } from '../../../src/receive.ts';
 import type { Source } from '../../../src/sources/source.ts';
+import { NO_DOCUMENTS } from '../../support/deliveries.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 const run = promisify(execFile);
@@ -92,7 +93,7 @@ test('what the guide’s script delivers is taken in once and mapped, and anothe
     return Promise.resolve(status);
   };
   const post = (bytes: Buffer) =>
-    receive({ source: 'perennial', body: bytes, headers, receivedAtMs: Date.now() }, { sources, inbox: { add } });
+    receive({ source: 'perennial', body: bytes, headers, receivedAtMs: Date.now() }, { sources, inbox: { add }, documents: NO_DOCUMENTS });
   expect(await post(body)).toMatchObject({ key: 'perennial:evt_7Hq2', status: 'accepted' });
   expect(await post(body)).toMatchObject({ status: 'duplicate' });
   const other = Buffer.from(body.toString().replace('"59.90"', '"09.90"'));
