@@ -5,7 +5,7 @@
  */
 import { IngestError } from '../errors.ts';
 import type { Event } from '../event.ts';
-import type { Json } from '../json.ts';
+import type { Json, JsonObject } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { FactOf, Mapped } from '../model/facts.ts';
 import { money } from '../model/money.ts';
@@ -33,12 +33,16 @@ interface Topic {
   readonly gid: string;
   /** The field that orders the event; deletions have none and use the header. */
   readonly clock: 'updated_at' | 'created_at' | 'header';
+  /** Default `id`. */
+  readonly key?: 'token';
   facts(id: string, body: Read): readonly CommerceFact[];
 }
 
 const order: Topic = { gid: 'Order', clock: 'updated_at', facts: orderFacts };
 const customer: Topic = { gid: 'Customer', clock: 'updated_at', facts: customerFacts };
 const product: Topic = { gid: 'Product', clock: 'updated_at', facts: productFacts };
+/** Since 2026-04 a checkout has no id any more; its token, which its order names too, it always had. */
+const checkout: Topic = { gid: 'Checkout', clock: 'updated_at', key: 'token', facts: checkoutFacts };
 const fulfillment: Topic = { gid: 'Fulfillment', clock: 'updated_at', facts: fulfillmentFacts };
 
 const TOPICS: ReadonlyMap<string, Topic> = new Map<string, Topic>([
@@ -58,18 +62,38 @@ const TOPICS: ReadonlyMap<string, Topic> = new Map<string, Topic>([
   ['refunds/create', { gid: 'Refund', clock: 'created_at', facts: refundFacts }],
   ['fulfillments/create', fulfillment],
   ['fulfillments/update', fulfillment],
+  ['checkouts/create', checkout],
+  ['checkouts/update', checkout],
+]);
+
+/**
+ * Topics that ask something of people (docs/guides/shopify.md says what), and by what a body is told to be one: somebody will
+ * act on it, and the topic is not signed.
+ */
+const NOTICES: ReadonlyMap<string, (body: JsonObject) => boolean> = new Map([
+  ['app/uninstalled', ({ myshopify_domain: shop }: JsonObject) => typeof shop === 'string'],
+  ['customers/data_request', ({ shop_domain: shop, data_request: asked }: JsonObject) => typeof shop === 'string' && asked !== undefined],
+  ['customers/redact', ({ shop_domain: shop, orders_to_redact: orders }: JsonObject) => typeof shop === 'string' && orders !== undefined],
+  ['shop/redact', ({ shop_domain: shop, customer }: JsonObject) => typeof shop === 'string' && customer === undefined],
 ]);
 
 export function mapShopify(event: Event, json: Json): Mapped<typeof commerce.declaration> | Ignored {
   const type = event.headers['x-shopify-topic'] ?? 'unknown';
   const topic = TOPICS.get(type);
-  if (topic === undefined) return { type };
+  if (topic === undefined) return noticed(type, json);
   const body = readObject(json, '');
   checkKind(topic, body);
-  const id = required(idAt(body, 'id'), body, 'id');
+  const { key = 'id' } = topic;
+  const id = required(idAt(body, key), body, key);
   const occurredAt = topic.clock === 'header' ? triggeredAt(event) : timeAt(body, topic.clock);
   const occurrenceId = event.headers['x-shopify-event-id'];
   return { type, occurredAt, ...(occurrenceId === undefined || occurrenceId === '' ? {} : { occurrenceId }), facts: topic.facts(id, body) };
+}
+
+/** Kept as ignored, a notice as one only where it is one. */
+function noticed(type: string, json: Json): Ignored {
+  if (NOTICES.get(type)?.(readObject(json, '').json) === false) throw mappingFailed('', `this body was not sent under the topic ${type}`);
+  return { type };
 }
 
 /** The topic is unsigned and the body is not: a captured order must not pass for a customer, nor for a deletion. */
@@ -194,6 +218,16 @@ function productFacts(id: string, body: Read): CommerceFact[] {
     updatedAt: textAt(body, 'updated_at'),
   });
   return [{ upsert: { node: 'Product', key: { id }, set } }];
+}
+
+/** A visit that came as far as the checkout. Guests have no customer; where one is known later, the visit was theirs. */
+function checkoutFacts(id: string, body: Read): CommerceFact[] {
+  const facts: CommerceFact[] = [{ upsert: { node: 'Session', key: { id }, set: { startedAt: textAt(body, 'created_at') } } }];
+  const buyer = objectAt(body, 'customer');
+  if (buyer !== undefined)
+    facts.push({ link: { relationship: 'HAS_SESSION', from: { id: required(idAt(buyer, 'id'), buyer, 'id') }, to: { id } } });
+  else if (body.json['customer'] === null) facts.push({ clear: { relationship: 'HAS_SESSION', owner: { id } } });
+  return facts;
 }
 
 function refundFacts(id: string, body: Read): CommerceFact[] {

@@ -37,7 +37,7 @@ export function shopify(options: ShopifyOptions = {}): SourceBuilder {
     return {
       name,
       model,
-      version: 'shopify@1',
+      version: 'shopify@2',
       keepHeaders: [...Object.values(UNSIGNED), 'x-shopify-api-version', 'content-type'],
       verify: (delivery) => matchHmac(live, [delivery.body], digestOf(delivery, SIGNATURE, 'base64')),
       identify(delivery, _body, bodyHash) {

@@ -280,7 +280,59 @@ it('a refund in two currencies is an error, not a sum', () => {
   expect(() => map('refunds/create', body)).toThrow(expect.objectContaining({ code: 'MAPPING_FAILED' }));
 });
 
-it.each(['carts/update', 'customers/redact', 'orders/edited', 'constructor', '__proto__'])('%s is ignored', (topic) =>
+describe('checkouts', () => {
+  const checkout = {
+    id: 450789469,
+    token: '2a1ace52255252df566af0faaedfbfa7',
+    created_at: '2026-11-21T09:00:00+01:00',
+    updated_at: '2026-11-21T10:00:00+01:00',
+    customer: { id: 7 },
+  };
+  const key = { id: checkout.token };
+  it('are visits of their customer, by the token that every version has', () => {
+    for (const body of [checkout, { ...checkout, id: undefined, admin_graphql_api_id: 'gid://shopify/Checkout/2a1a?key=b' }])
+      expect(map('checkouts/update', body)).toMatchObject({
+        occurredAt: checkout.updated_at,
+        facts: [
+          { upsert: { node: 'Session', key, set: { startedAt: checkout.created_at } } },
+          { link: { relationship: 'HAS_SESSION', from: { id: '7' }, to: key } },
+        ],
+      });
+  });
+  it('of guests are nobody’s: null clears, absent says nothing', () => {
+    expect(facts('checkouts/create', { ...checkout, customer: undefined })).toHaveLength(1);
+    expect(facts('checkouts/create', { ...checkout, customer: null })[1]).toEqual({ clear: { relationship: 'HAS_SESSION', owner: key } });
+  });
+  it('that are deleted were visits all the same', () => expect(isIgnored(map('checkouts/delete', { id: 450789469 }))).toBe(true));
+  it.each([
+    ['an order', { ...order(), token: 't', admin_graphql_api_id: 'gid://shopify/Order/1' }, 'admin_graphql_api_id'],
+    ['no token', { ...checkout, token: undefined }, 'token'],
+  ])('are not %s', (_what, body, path) =>
+    expect(() => map('checkouts/create', body)).toThrow(expect.objectContaining({ code: 'MAPPING_FAILED', context: { path } })),
+  );
+});
+
+describe('notices', () => {
+  const shop = { shop_id: 954889, shop_domain: 'acme.myshopify.com' };
+  const customer = { id: 191167, email: 'john@example.com', phone: '555-625-1199' };
+  const bodies: Readonly<Record<string, object>> = {
+    'app/uninstalled': { id: 954889, name: 'Acme', domain: 'acme.example', myshopify_domain: 'acme.myshopify.com' },
+    'customers/data_request': { ...shop, customer, orders_requested: [1], data_request: { id: 9999 } },
+    'customers/redact': { ...shop, customer, orders_to_redact: [299938, 280263] },
+    'shop/redact': shop,
+  };
+  it.each(Object.entries(bodies))('of %s are kept under their own type, and change nothing', (topic, body) =>
+    expect(map(topic, body)).toEqual({ type: topic }),
+  );
+  it('are not made of other bodies: somebody would act on them', () => {
+    const others = [order(), { id: 1 }, [], ...Object.values(bodies)];
+    for (const [topic, own] of Object.entries(bodies))
+      for (const body of others)
+        if (body !== own) expect(() => map(topic, body)).toThrow(expect.objectContaining({ code: 'MAPPING_FAILED' }));
+  });
+});
+
+it.each(['carts/update', 'orders/edited', 'constructor', '__proto__'])('%s is ignored', (topic) =>
   expect(isIgnored(map(topic, { id: 1 }))).toBe(true),
 );
 
@@ -288,6 +340,13 @@ const FIXTURES = testData('shopify', 'fixtures');
 describe.skipIf(FIXTURES === undefined)(`real bodies${unless(FIXTURES)}`, () => {
   const body = (name: string, key: string): unknown =>
     (JSON.parse(readFileSync(`${FIXTURES}/${name}.json`, 'utf8')) as Record<string, unknown>)[key];
+  it('of a checkout', () => {
+    const [checkout] = body('checkouts', 'checkouts') as object[];
+    expect(facts('checkouts/create', checkout)).toMatchObject([
+      { upsert: { node: 'Session', key: { id: '2a1ace52255252df566af0faaedfbfa7' }, set: { startedAt: '2012-10-12T07:05:27-04:00' } } },
+      { link: { relationship: 'HAS_SESSION', from: { id: '207119551' } } },
+    ]);
+  });
   it('of an order', () => {
     expect(facts('orders/create', body('order', 'order'))).toMatchObject([
       { upsert: { key: { id: '450789469' }, set: { name: '#1001', status: 'pending', totalMinor: 40994n } } },
