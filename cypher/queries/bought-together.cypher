@@ -3,10 +3,19 @@
 // $minOrders integer = 2: pairs in at least so many orders
 // $limit integer = 20: at most so many rows
 // columns: source, product, title, otherProduct, otherTitle, orders
-MATCH (a:Product)<-[:CONTAINS]-(o:Order)-[:CONTAINS]->(b:Product)
-WHERE a <> b AND coalesce(o.status, '') <> 'cancelled'
-  AND CASE WHEN $product IS NULL THEN a.id < b.id OR (a.id = b.id AND a.source < b.source) ELSE a.id = $product END
-WITH a, b, count(DISTINCT o) AS orders
+MATCH (o:Order)
+WHERE coalesce(o.status, '') <> 'cancelled' AND ($product IS NULL OR EXISTS { (o)-[:CONTAINS]->(:Product {id: $product}) })
+CALL (o) {
+  MATCH (o)-[:CONTAINS]->(p:Product)
+  WITH DISTINCT p
+  ORDER BY p.id <> $product, p.id, p.source
+  RETURN collect(p) AS products
+}
+UNWIND range(0, size(products) - 2) AS i
+WITH products[i] AS a, products[i + 1 ..] AS others
+WHERE $product IS NULL OR a.id = $product
+UNWIND others AS b
+WITH a, b, count(*) AS orders
 WHERE orders >= $minOrders
 RETURN a.source AS source, a.id AS product, a.title AS title, b.id AS otherProduct, b.title AS otherTitle, orders
 ORDER BY orders DESC, source, product, otherProduct
