@@ -4,6 +4,7 @@
  * could do with them. What the topics say is in shopify-mapping.ts.
  */
 import { IngestError } from '../errors.ts';
+import { shopifyBackfill } from './shopify-backfill.ts';
 import { mapShopify } from './shopify-mapping.ts';
 import { digestOf, matchHmac, pinnedHeader, requireSecrets } from './signature.ts';
 import type { SourceBuilder } from './source.ts';
@@ -11,6 +12,11 @@ import type { SourceBuilder } from './source.ts';
 export interface ShopifyOptions {
   /** Accept this shop only, e.g. `acme.myshopify.com`. Default: any shop whose app secret signs. */
   readonly shop?: string;
+  /**
+   * Where the shop's REST Admin API is, for backfills, with an access token in `FETCH_TOKEN_<SOURCE>`. Default with `shop`:
+   * `https://<shop>/admin/api/2026-01`; Shopify answers with its oldest version where it has dropped that one.
+   */
+  readonly api?: string;
 }
 
 /** Every unsigned header that has a meaning here. No other is ever read. */
@@ -22,6 +28,7 @@ export const UNSIGNED = {
   triggeredAt: 'x-shopify-triggered-at',
 } as const;
 
+const API_VERSION = '2026-01';
 const SIGNATURE = 'x-shopify-hmac-sha256';
 const SHOP = /^[a-z0-9][a-z0-9.-]{0,252}$/i;
 const TOPIC = /^(?=.{1,100}$)[a-z0-9_]+(?:\/[a-z0-9_]+)+$/;
@@ -32,6 +39,8 @@ export function shopify(options: ShopifyOptions = {}): SourceBuilder {
   const only = options.shop?.toLowerCase();
   if (only !== undefined && !SHOP.test(only))
     throw new IngestError('BAD_CONFIG', 'shopify: shop must be a domain such as acme.myshopify.com');
+  const api = options.api ?? (only === undefined ? undefined : `https://${only}/admin/api/${API_VERSION}`);
+  const backfill = api === undefined ? undefined : shopifyBackfill(api, UNSIGNED.topic);
   return ({ name, secrets, model }) => {
     const live = requireSecrets(name, secrets);
     return {
@@ -52,6 +61,7 @@ export function shopify(options: ShopifyOptions = {}): SourceBuilder {
         return { id: `${shop}/${topic}/${id}` };
       },
       map: (event, body) => mapShopify(event, body),
+      ...(backfill === undefined ? {} : { backfill }),
     };
   };
 }

@@ -47,6 +47,8 @@ interface SourceOver<M, S> {
   map(event: Event, body: Json): S | Ignored;
   /** For senders whose events name an object without showing it. */
   readonly hydrate?: Hydrate;
+  /** For senders that list what they have. */
+  readonly backfill?: Backfill;
 }
 
 /** The document that a signature is checked against. Pure: where it is, and whether it is any good; src/documents.ts does the asking. */
@@ -76,6 +78,56 @@ export interface Wanted {
   /** Names the object within its source: those who want it at once are served by one request. */
   readonly object: string;
 }
+
+/**
+ * How a sender's lists are read. Pure: which URL, which headers, what a page says; somebody else does the asking
+ * (src/backfill). What is found becomes events of the source, for the same `map`.
+ */
+export interface Backfill {
+  /** The one host that is asked. From the configuration: addresses in answers are never followed. */
+  readonly origin: string;
+  /** What proves who asks, made of `FETCH_TOKEN_<SOURCE>`. */
+  headers(token: string): Readonly<Record<string, string>>;
+  /** The lists that there are, those first which others refer to. */
+  readonly streams: readonly string[];
+  /** The lists for a range where nobody says which; `nowMs` since the epoch. Default: all. */
+  streamsFor?(range: Range, nowMs: number): readonly string[];
+  url(place: Place): string;
+  /** Throws `SENDER_UNAVAILABLE` for what is no page, or not the one that was asked for: it is asked for again. */
+  read(page: Page, place: Place): PageRead;
+}
+
+/** Instants in epoch nanoseconds: what changed at or after `from` and, if that is given, before `to`. */
+export interface Range {
+  readonly from: bigint;
+  readonly to: bigint | undefined;
+}
+
+/** Which page. */
+export interface Place {
+  readonly stream: string;
+  readonly range: Range;
+  /** What the page before said comes next; undefined: the first page. */
+  readonly cursor: string | undefined;
+}
+
+export interface Page {
+  /** Valid JSON. */
+  readonly text: string;
+  /** Milliseconds since the epoch, by the sender's clock: the answer's `Date`. */
+  readonly atMs: number;
+  /** The same of the first answer of the run. */
+  readonly firstMs: number;
+}
+
+export interface PageRead {
+  readonly found: readonly Found[];
+  /** Undefined: that was the last page. */
+  readonly next: string | undefined;
+}
+
+/** An event to be taken in. */
+export type Found = Omit<Event, 'source' | 'receivedAtMs'>;
 
 /** What a configuration gives a source: its name, its live secrets, and the model it speaks. */
 export interface SourceSettings {

@@ -9,6 +9,7 @@ import { isJsonObject } from '../json.ts';
 import type { Secret } from '../secret.ts';
 import { badSignature, checkStamp, decodeDigest, header, matchHmac, MAX_SIGNATURES, requireSecrets } from './signature.ts';
 import type { SourceBuilder } from './source.ts';
+import { stripeBackfill } from './stripe-backfill.ts';
 import { mapStripe } from './stripe-mapping.ts';
 
 export interface StripeOptions {
@@ -16,6 +17,8 @@ export interface StripeOptions {
   readonly orderSource?: string;
   /** With `orderSource`: the metadata field that holds the order's id. Default `order_id`. */
   readonly orderField?: string;
+  /** Where Stripe's API is, for backfills, with a secret key in `FETCH_TOKEN_<SOURCE>`. Default `https://api.stripe.com/v1`. */
+  readonly api?: string;
 }
 
 const SIGNATURE = 'stripe-signature';
@@ -23,10 +26,11 @@ const PART = /^([a-z][a-z0-9]*)=([0-9A-Za-z]+)$/;
 const EVENT_ID = /^evt_[A-Za-z0-9_]{1,250}$/;
 
 /** Identity: the event's `id`, the same on every retry and on every endpoint. */
-export function stripe({ orderSource, orderField = 'order_id' }: StripeOptions = {}): SourceBuilder {
+export function stripe({ orderSource, orderField = 'order_id', api = 'https://api.stripe.com/v1' }: StripeOptions = {}): SourceBuilder {
   if (orderSource !== undefined && !SOURCE_NAME.test(orderSource))
     throw new IngestError('BAD_CONFIG', 'stripe: orderSource must be the name of a source, such as acme-shopify');
   if (orderField === '') throw new IngestError('BAD_CONFIG', 'stripe: orderField must name a metadata field, such as order_id');
+  const backfill = stripeBackfill(api);
   return ({ name, secrets, model }) => {
     const live = requireSecrets(name, secrets).map(asWritten);
     return {
@@ -44,6 +48,7 @@ export function stripe({ orderSource, orderField = 'order_id' }: StripeOptions =
         return { id };
       },
       map: (_event, body) => mapStripe(body, { orderSource, orderField }),
+      backfill,
     };
   };
 }

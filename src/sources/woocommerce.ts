@@ -6,8 +6,10 @@
 import { IngestError } from '../errors.ts';
 import type { Event } from '../event.ts';
 import { isJsonObject, type Json } from '../json.ts';
+import { apiRoot } from './pages.ts';
 import { digestOf, header, matchHmac, pinnedHeader, requireSecrets } from './signature.ts';
 import type { Hydrate, SourceBuilder } from './source.ts';
+import { woocommerceBackfill } from './woocommerce-backfill.ts';
 import { deletedOf, mapWoocommerce } from './woocommerce-mapping.ts';
 
 export interface WoocommerceOptions {
@@ -15,7 +17,7 @@ export interface WoocommerceOptions {
   readonly site?: string;
   /**
    * Where the shop's REST API is, e.g. `https://shop.example/wp-json/wc/v3`, for asking what became of what is said to be
-   * deleted; with a key in `FETCH_TOKEN_<SOURCE>`. Default: such events are ignored.
+   * deleted, and for backfills; with a key in `FETCH_TOKEN_<SOURCE>`. Default: such events are ignored.
    */
   readonly api?: string;
 }
@@ -46,7 +48,7 @@ export function woocommerce(options: WoocommerceOptions = {}): SourceBuilder {
   const only = options.site === undefined ? undefined : siteOf(options.site);
   if (options.site !== undefined && !SITE.test(options.site))
     throw new IngestError('BAD_CONFIG', 'woocommerce: site must be a host, with a path if there is one, such as shop.example');
-  const hydrate = options.api === undefined ? undefined : hydrateFrom(options.api);
+  const root = options.api === undefined ? undefined : apiRoot('woocommerce', options.api, 'https://shop.example/wp-json/wc/v3');
   return ({ name, secrets, model }) => {
     const live = requireSecrets(name, secrets);
     return {
@@ -67,7 +69,7 @@ export function woocommerce(options: WoocommerceOptions = {}): SourceBuilder {
         return { id: `${site}/${topic}/${resourceOf(body)}/${bodyHash}${again === undefined ? '' : `/${again}`}` };
       },
       map: (event, body) => mapWoocommerce(topicOf(event), body, event.fetched),
-      ...(hydrate === undefined ? {} : { hydrate }),
+      ...(root === undefined ? {} : { hydrate: hydrateFrom(root), backfill: woocommerceBackfill(root, provenBy, UNSIGNED.topic) }),
       // Saving a webhook posts this form, unsigned, and takes nothing but 200 for an answer.
       ping: (delivery) =>
         delivery.body.length <= MAX_PING_BYTES && PING.test(delivery.body.toString('latin1')) && header(delivery, SIGNATURE) === undefined,
@@ -75,17 +77,15 @@ export function woocommerce(options: WoocommerceOptions = {}): SourceBuilder {
   };
 }
 
+/** Consumer key and secret, with a colon between them. */
+function provenBy(token: string): Readonly<Record<string, string>> {
+  return { authorization: `Basic ${Buffer.from(token).toString('base64')}` };
+}
+
 /** Asks what became of an object that is said to be deleted: it may be in the trash, gone for good, or back already. */
-function hydrateFrom(api: string): Hydrate {
-  const base = URL.canParse(api) ? new URL(api) : undefined;
-  if (base === undefined || base.search !== '' || base.hash !== '' || base.username !== '' || base.password !== '')
-    throw new IngestError(
-      'BAD_CONFIG',
-      'woocommerce: api must be a URL without user and query, such as https://shop.example/wp-json/wc/v3',
-    );
-  const root = `${base.origin}${base.pathname.replace(/\/$/, '')}`;
+function hydrateFrom(root: string): Hydrate {
   return {
-    origin: base.origin,
+    origin: new URL(root).origin,
     wants(event, body) {
       const plural = deletedOf(topicOf(event));
       if (plural === undefined) return undefined;
@@ -93,7 +93,7 @@ function hydrateFrom(api: string): Hydrate {
       if (id === '-') return undefined;
       return { url: `${root}/${plural}/${id}`, object: `${plural}/${id}` };
     },
-    headers: (token) => ({ authorization: `Basic ${Buffer.from(token).toString('base64')}` }),
+    headers: provenBy,
     // A 404 of the web server, or of a WordPress without its shop, says nothing of an order.
     accepts(status, body) {
       if (!isJsonObject(body)) return false;
