@@ -1,4 +1,5 @@
 /** The library: what `import … from 'eventgraft'` gives. */
+export { backfill, type BackfillOptions, type Progress } from './backfill/backfill.ts';
 export { defineConfig, genericFile, type UserConfig } from './load-config.ts';
 export { IngestError, type ErrorCode } from './errors.ts';
 export type { Delivery, Event, Fetched, State } from './event.ts';
@@ -19,7 +20,21 @@ export { paypal, type PaypalOptions } from './sources/paypal.ts';
 export { amountAt, idAt, integerAt, listAt, objectAt, readObject, required, textAt, timeAt, type Read } from './sources/read.ts';
 export { segment, type SegmentOptions } from './sources/segment.ts';
 export { shopify } from './sources/shopify.ts';
-export type { Evidence, Hydrate, Identity, Ignored, Source, SourceBuilder, Wanted } from './sources/source.ts';
+export type {
+  Backfill,
+  Evidence,
+  Found,
+  Hydrate,
+  Identity,
+  Ignored,
+  Page,
+  PageRead,
+  Place,
+  Range,
+  Source,
+  SourceBuilder,
+  Wanted,
+} from './sources/source.ts';
 export { checkStamp, digestOf, header, matchHmac, requireSecrets } from './sources/signature.ts';
 export { square, type SquareOptions } from './sources/square.ts';
 export { standard } from './sources/standard.ts';

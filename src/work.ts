@@ -157,7 +157,8 @@ async function watchEpochs(lives: Lives, log: Log, closers: Closers): Promise<()
         {
           verdict,
           lastAppliedAt,
-          advice: 'Events may be missing. Backfill every source from lastAppliedAt on; what the graph has changes nothing.',
+          advice:
+            'Events may be missing. Run `eventgraft backfill <source> --from <lastAppliedAt>` for every source; what the graph has changes nothing.',
         },
         'epoch.changed',
       );

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 
 import { IngestError } from '../errors.ts';
+import { addBackfillCommand } from './backfill.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addEventsCommands } from './events.ts';
@@ -35,6 +36,7 @@ program.commandsGroup('Look:');
 addEventsCommands(program);
 addQueryCommand(program);
 program.commandsGroup('Operate:');
+addBackfillCommand(program);
 addSchemaCommands(program);
 addDoctorCommand(program);
 program.commandsGroup('Help:').helpCommand('help [command]', 'how to use a command');

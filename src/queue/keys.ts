@@ -13,6 +13,7 @@ export function keysOf(prefix: string) {
     watermark: `${prefix}:watermark`,
     accepted: `${prefix}:accepted`,
     duplicate: `${prefix}:duplicate`,
+    backfills: `${prefix}:backfills`,
     /** A BullMQ key of the queue: `wait`, `active`, a job's id. */
     queue: (part: string) => `${prefix}:${QUEUE}:${part}`,
     hydrate: (part: string) => `${prefix}:${HYDRATE_QUEUE}:${part}`,

@@ -12,7 +12,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['event.ts', 'errors.ts', 'config.ts', 'log.ts', 'secret.ts', 'metrics.ts'],
   ['model', 'sources', 'json.ts', 'load-config.ts'],
   ['queue', 'graph', 'outbound', 'runtime'],
-  ['epoch.ts', 'map.ts', 'facts-of.ts', 'documents.ts', 'hydrate.ts', 'receive.ts', 'apply.ts', 'worker.ts', 'verify', 'demo'],
+  ['epoch.ts', 'map.ts', 'facts-of.ts', 'documents.ts', 'hydrate.ts', 'receive.ts', 'apply.ts', 'worker.ts', 'verify', 'demo', 'backfill'],
   ['http'],
   ['serve.ts', 'work.ts'],
   ['main.ts'],

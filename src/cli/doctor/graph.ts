@@ -78,7 +78,7 @@ export async function checkEpoch(redis: Redis, { prefix }: RedisAddress, bolt: B
 /** As a worker compares them when it starts (epoch.ts); it then adopts what it finds, so this is seen only before. */
 export function compareLives(queue: { readonly epoch: string | undefined; readonly watermark: string | undefined }, graph: Meta): Check {
   if (graph.epoch === undefined) return none('epoch', 'the graph has not met a queue yet');
-  const since = `backfill from ${timeOf(graph.lastAppliedAtMs)}`;
+  const since = `for each source run \`eventgraft backfill <source> --from ${timeOf(graph.lastAppliedAtMs ?? 0)}\``;
   if (queue.epoch === undefined)
     return bad('epoch', 'the graph knows a queue, and this Redis is empty', `Check EVENTGRAFT_QUEUE_PREFIX; if Redis was lost, ${since}.`);
   if (queue.epoch !== graph.epoch)
@@ -87,8 +87,8 @@ export function compareLives(queue: { readonly epoch: string | undefined; readon
   return bad('epoch', 'the graph is older than the queue: it was restored from a backup', `Start \`eventgraft work\`, and ${since}.`);
 }
 
-function timeOf(ms: number | undefined): string {
-  return ms === undefined ? 'the beginning' : formatInstant(fromMs(ms));
+function timeOf(ms: number): string {
+  return formatInstant(fromMs(ms));
 }
 
 async function checkBacklog(redis: Redis, prefix: string, bolt: Bolt, beforeMs: number | undefined): Promise<Check> {

@@ -75,5 +75,5 @@ test.each([
 ])('%s is told', (_, queue, epoch, status) => {
   const check = compareLives(queue, { epoch, watermarks: ['w2', 'w1'], lastAppliedAtMs: LAST_MS });
   expect(check.status).toBe(status);
-  if (status === 'bad') expect(lineOf(check)).toMatch(/^✗ epoch .* → .*backfill from 2026-11-21T09:00:00Z\.$/);
+  if (status === 'bad') expect(lineOf(check)).toMatch(/^✗ epoch .* → .*eventgraft backfill <source> --from 2026-11-21T09:00:00Z`\.$/);
 });

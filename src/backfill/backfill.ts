@@ -1,0 +1,200 @@
+/**
+ * What a sender has, page by page, into the same queue as its webhooks. Of each page: ask → read → enqueue → keep the cursor.
+ * A cursor is kept only after the page's events are on the disk, so that a run which dies anywhere goes on there, and what it
+ * repeats is known. Whoever runs a job holds a lease of it; nobody else goes on meanwhile.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Durability } from '../config.ts';
+import { IngestError } from '../errors.ts';
+import { formatInstant } from '../model/instant.ts';
+import { createOutbound } from '../outbound/outbound.ts';
+import { openBackfills, type Backfills, type Run } from '../queue/backfills.ts';
+import { createInbox } from '../queue/inbox.ts';
+import { checkDurability, connectRedis, waitUntilReady, type Redis } from '../queue/redis.ts';
+import type { Backfill, Range, Source } from '../sources/source.ts';
+import { createStep, patiently } from './step.ts';
+
+export interface BackfillOptions {
+  readonly redisUrl: string;
+  /** Of all keys in Redis, as for `serve` and `work`. Default `eventgraft`. */
+  readonly prefix?: string;
+  /** What the source proves itself with. */
+  readonly token: string;
+  /** Which of the source's lists. Default: those that it takes for the range. */
+  readonly streams?: readonly string[];
+  /** Requests a second. Default 2. */
+  readonly rate?: number;
+  /** An unfinished run of the same job: gone on with (the default), insisted on, or begun anew. */
+  readonly run?: 'continue' | 'resume' | 'restart';
+  readonly durability?: Durability;
+  /** Waits while so many events are queued. Default 10,000: the rest of the queue is for live traffic. */
+  readonly maxQueued?: number;
+  /** How long the job of a process that died stays its own. Default 10,000. */
+  readonly leaseMs?: number;
+  /** The first wait before a page is asked for again. Default 500. */
+  readonly minDelayMs?: number;
+  readonly report?: (progress: Progress) => void;
+  /** Stops after the page in hand; the run can be resumed. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Progress extends Run {
+  /** Whether an earlier run is gone on with. */
+  readonly resumed: boolean;
+  /** Why nothing happens at the moment, e.g. `the sender answered 503`. */
+  readonly waiting: string | undefined;
+}
+
+/** 250 orders with all that a shop hangs on them, and a shop that takes its time for that. */
+const MAX_PAGE_BYTES = 64 * 2 ** 20;
+const PAGE_TIMEOUT_MS = 60_000;
+
+/**
+ * Takes in everything that the source's sender has of a range, and returns the finished run. An outage of the sender or of
+ * Redis is waited for. Throws `BAD_CONFIG` for a source without backfill, a refused token and a job that another process is
+ * at, `BAD_REQUEST` for what cannot be asked for, `NOT_DURABLE`, and the signal's reason.
+ */
+export async function backfill(source: Source, range: Range, options: BackfillOptions): Promise<Run> {
+  const job = plan(source, range, options);
+  const redis = connectRedis(options.redisUrl, { role: 'inbox' });
+  try {
+    await waitUntilReady(redis);
+    await checkDurability(redis, options.durability ?? 'always');
+    return await runJob(job, redis, options);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+interface Job {
+  readonly id: string;
+  readonly source: Source;
+  readonly lists: Backfill;
+  readonly range: Range;
+  readonly streams: readonly string[];
+}
+
+/** What makes two backfills the same: the source, its lists and the whole range. */
+function plan(source: Source, range: Range, { streams: wanted }: BackfillOptions): Job {
+  const { name, backfill: lists } = source;
+  if (lists === undefined)
+    throw new IngestError(
+      'BAD_CONFIG',
+      `source ${name} has no backfill: in eventgraft.config.ts shopify needs its shop, woocommerce its api; stripe needs nothing, and other packs have none`,
+    );
+  if (range.to !== undefined && range.to <= range.from) throw new IngestError('BAD_REQUEST', 'the range ends before it begins');
+  const unknown = wanted?.find((stream) => !lists.streams.includes(stream));
+  if (unknown !== undefined)
+    throw new IngestError('BAD_REQUEST', `source ${name} has no list ${unknown}; it has ${lists.streams.join(', ')}`);
+  const streams =
+    wanted === undefined ? (lists.streamsFor?.(range, Date.now()) ?? lists.streams) : lists.streams.filter((one) => wanted.includes(one));
+  const identity = JSON.stringify([name, streams, String(range.from), String(range.to ?? '')]);
+  return {
+    id: createHash('sha256').update(identity).digest('base64url').slice(0, 16),
+    source,
+    lists,
+    range,
+    streams,
+  };
+}
+
+async function runJob(job: Job, redis: Redis, options: BackfillOptions): Promise<Run> {
+  const { prefix = 'eventgraft', leaseMs = 10_000, report, signal } = options;
+  const holder = randomBytes(9).toString('base64url');
+  const backfills = openBackfills(redis, prefix, leaseMs);
+  const lost = new AbortController();
+  const stopping = signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]);
+  await takeJob(backfills, job, holder, leaseMs, stopping);
+  const { run: begun, resumed } = await beginRun(backfills, job, holder, options);
+  const inbox = createInbox({ redis, prefix });
+  let run = begun;
+  const waiting = (reason: string): void => report?.({ ...run, resumed, waiting: reason });
+  // Without an answer nobody knows who has the job; the next page asks again.
+  const beat = async (): Promise<void> => void ((await backfills.hold(job.id, holder)) || lost.abort(taken(job)));
+  const timer = setInterval(() => void beat().catch(() => {}), leaseMs / 3);
+  const keep = async (next: Run): Promise<void> => {
+    if (!(await patiently(() => backfills.hold(job.id, holder, next), stopping, waiting))) throw taken(job);
+    run = next;
+    report?.({ ...run, resumed, waiting: undefined });
+  };
+  const step = createStep({
+    source: job.source.name,
+    lists: job.lists,
+    range: job.range,
+    token: options.token,
+    outbound: createOutbound([job.lists.origin], { maxBytes: MAX_PAGE_BYTES, timeoutMs: PAGE_TIMEOUT_MS }),
+    redis,
+    prefix,
+    inbox,
+    rate: options.rate ?? 2,
+    maxQueued: options.maxQueued ?? 10_000,
+    minDelayMs: options.minDelayMs ?? 500,
+    signal: stopping,
+    waiting,
+  });
+  try {
+    report?.({ ...run, resumed, waiting: undefined });
+    while (run.state !== 'finished') await keep({ ...(await step(run)), updatedAtMs: Date.now() });
+    return run;
+  } catch (error) {
+    stopping.throwIfAborted();
+    if (error instanceof IngestError) await keep({ ...run, state: 'failed', error: error.message });
+    throw error;
+  } finally {
+    clearInterval(timer);
+    await inbox.close();
+    await backfills.letGo(job.id, holder).catch(() => {});
+  }
+}
+
+/** A process that was killed still has its lease for a while, so a second look is taken after that. */
+async function takeJob(backfills: Backfills, job: Job, holder: string, leaseMs: number, signal: AbortSignal): Promise<void> {
+  for (const end = performance.now() + leaseMs + 1_000; ; await sleep(leaseMs / 20, undefined, { signal })) {
+    if (await backfills.take(job.id, holder)) return;
+    if (performance.now() > end) throw taken(job);
+  }
+}
+
+function taken({ source }: Job): IngestError {
+  return new IngestError('BAD_CONFIG', `another process is at this backfill of ${source.name}; let it finish, or stop it first`);
+}
+
+/** The run to go on with, or a new one, in the name of its new holder. */
+async function beginRun(
+  backfills: Backfills,
+  job: Job,
+  holder: string,
+  { run: how = 'continue' }: BackfillOptions,
+): Promise<{ run: Run; resumed: boolean }> {
+  const before = how === 'restart' ? undefined : await backfills.find(job.id);
+  const resumed = before !== undefined && before.state !== 'finished';
+  if (!resumed && how === 'resume')
+    throw new IngestError('BAD_REQUEST', `there is no unfinished backfill of ${job.source.name} with exactly this range and these lists`);
+  const run: Run = resumed ? { ...before, holder, state: 'running', error: null } : newRun(job, holder, Date.now());
+  if (!(await backfills.take(job.id, holder, run))) throw taken(job);
+  return { run, resumed };
+}
+
+function newRun({ source, streams, range }: Job, holder: string, nowMs: number): Run {
+  return {
+    v: 1,
+    run: randomBytes(6).toString('base64url'),
+    holder,
+    source: source.name,
+    streams: [...streams],
+    from: formatInstant(range.from),
+    to: range.to === undefined ? null : formatInstant(range.to),
+    startedAtMs: nowMs,
+    updatedAtMs: nowMs,
+    state: 'running',
+    error: null,
+    stream: 0,
+    cursor: null,
+    firstMs: null,
+    pages: 0,
+    accepted: 0,
+    duplicate: 0,
+  };
+}
