@@ -24,7 +24,8 @@ import {
   type Told,
 } from './stripe-read.ts';
 
-type Topic = (object: Read, event: Told) => Said;
+/** What one type of event says of its object. */
+export type Topic = (object: Read, event: Told) => Said;
 
 const MAX_TYPE_LENGTH = 256;
 
@@ -55,7 +56,11 @@ function under(object: string, verbs: string, topic: Topic): [string, Topic][] {
   return verbs.split(' ').map((verb) => [`${object}.${verb}`, topic]);
 }
 
-/** Thin events (`v2.core.event`) name an object without saying anything of it, so they are ignored like types of no concern. */
+export function topicOf(type: string): Topic | undefined {
+  return TOPICS.get(type);
+}
+
+/** Snapshot events, which show their object; thin ones are in stripe-thin.ts. */
 export function mapStripe(json: Json, orders: Pick<Told, 'orderSource' | 'orderField'>): Mapped<typeof commerce.declaration> | Ignored {
   const body = readObject(json, '');
   const type = required(textAt(body, 'type'), body, 'type').slice(0, MAX_TYPE_LENGTH).toWellFormed();
@@ -123,7 +128,9 @@ function sessionFacts(session: Read, event: Told): CommerceFact[] {
     cancelledAt: status === 'cancelled' ? event.at : undefined,
   });
   const facts: CommerceFact[] = [{ upsert: { node: 'Order', key: { id }, set } }];
-  const buyer = refAt(session, 'customer');
+  // Customers may be accounts now, with ids of their own.
+  const customer = refAt(session, 'customer');
+  const buyer = customer ?? refAt(session, 'customer_account') ?? customer;
   if (typeof buyer === 'string') facts.push({ link: { relationship: 'PLACED', from: { id: buyer }, to: { id } } });
   else if (buyer === null) facts.push({ clear: { relationship: 'PLACED', owner: { id } } });
   const lines = pageAt(session, 'line_items');

@@ -11,14 +11,17 @@ import { badSignature, checkStamp, decodeDigest, header, matchHmac, MAX_SIGNATUR
 import type { SourceBuilder } from './source.ts';
 import { stripeBackfill } from './stripe-backfill.ts';
 import { mapStripe } from './stripe-mapping.ts';
+import { hydrateFrom, isThin, mapThin } from './stripe-thin.ts';
 
 export interface StripeOptions {
   /** The source whose orders are paid here, e.g. `acme-shopify`. Default: checkout sessions are the orders. */
   readonly orderSource?: string;
   /** With `orderSource`: the metadata field that holds the order's id. Default `order_id`. */
   readonly orderField?: string;
-  /** Where Stripe's API is, for backfills, with a secret key in `FETCH_TOKEN_<SOURCE>`. Default `https://api.stripe.com/v1`. */
+  /** Where Stripe's API is, for backfills and thin events, with a secret key in `FETCH_TOKEN_<SOURCE>`. Default `https://api.stripe.com/v1`. */
   readonly api?: string;
+  /** Whether the objects of thin events are asked for; `work` then needs the key. Default: such events are ignored, but for deletions. */
+  readonly thin?: boolean;
 }
 
 const SIGNATURE = 'stripe-signature';
@@ -26,17 +29,20 @@ const PART = /^([a-z][a-z0-9]*)=([0-9A-Za-z]+)$/;
 const EVENT_ID = /^evt_[A-Za-z0-9_]{1,250}$/;
 
 /** Identity: the event's `id`, the same on every retry and on every endpoint. */
-export function stripe({ orderSource, orderField = 'order_id', api = 'https://api.stripe.com/v1' }: StripeOptions = {}): SourceBuilder {
+export function stripe(options: StripeOptions = {}): SourceBuilder {
+  const { orderSource, orderField = 'order_id', api = 'https://api.stripe.com/v1', thin = false } = options;
   if (orderSource !== undefined && !SOURCE_NAME.test(orderSource))
     throw new IngestError('BAD_CONFIG', 'stripe: orderSource must be the name of a source, such as acme-shopify');
   if (orderField === '') throw new IngestError('BAD_CONFIG', 'stripe: orderField must name a metadata field, such as order_id');
   const backfill = stripeBackfill(api);
+  const hydrate = thin ? hydrateFrom(api) : undefined;
+  const orders = { orderSource, orderField };
   return ({ name, secrets, model }) => {
     const live = requireSecrets(name, secrets).map(asWritten);
     return {
       name,
       model,
-      version: 'stripe@1',
+      version: 'stripe@2',
       keepHeaders: ['content-type', 'user-agent'],
       verify(delivery) {
         const { stamp, digests } = readSignature(delivery);
@@ -47,7 +53,8 @@ export function stripe({ orderSource, orderField = 'order_id', api = 'https://ap
         if (typeof id !== 'string' || !EVENT_ID.test(id)) throw new IngestError('NO_IDENTITY', 'id is no evt_…', { path: 'id' });
         return { id };
       },
-      map: (_event, body) => mapStripe(body, { orderSource, orderField }),
+      map: (event, body) => (isThin(body) ? mapThin(body, event.fetched, orders) : mapStripe(body, orders)),
+      ...(hydrate === undefined ? {} : { hydrate }),
       backfill,
     };
   };
