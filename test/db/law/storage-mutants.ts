@@ -52,6 +52,12 @@ async function patch(folder: string, { file, find, replace }: Omit<StorageMutati
 
 export const STORAGE_MUTATIONS: readonly StorageMutation[] = [
   {
+    rule: 'the lock of a node that is there (off: MERGE alone, so that two writers read the same)',
+    file: 'cypher/read/lock-nodes.cypher',
+    find: '\nSET n += {}\n',
+    replace: '\n',
+  },
+  {
     rule: 'the memory of keys without a live node (off: its row is not read)',
     file: 'cypher/read/hidden-nodes.cypher',
     find: 'MATCH (h:_Node {key: key})',
