@@ -3,10 +3,12 @@
  * and a bias towards the stories that break naive merges: told early, removed in between, linked late.
  */
 import type { Mapped } from '../model/facts.ts';
+import { clear, edgeFact, MOST_KEYS, remove, replace, upsert, type Cast } from './generate-facts.ts';
+import { choosePlot, type Plot } from './generate-plots.ts';
 import { createRandomValues, type RandomValues } from './generate-values.ts';
 import type { Model, NodeShape, RelationshipShape } from '../model/model.ts';
 import type { Random } from './random.ts';
-import { toFact, type Raw, type RawFact, type Told } from './told.ts';
+import { toFact, type RawFact, type Told } from './told.ts';
 
 export interface GenerateOptions {
   readonly events: number;
@@ -16,41 +18,14 @@ export interface GenerateOptions {
   readonly sources?: readonly string[];
 }
 
-/** What one history is about. */
-interface Cast {
-  readonly relationships: readonly RelationshipShape[];
-  readonly keys: ReadonlyMap<NodeShape, readonly Raw[]>;
-  readonly names: ReadonlyMap<NodeShape | RelationshipShape, readonly string[]>;
-  /** Highest of the few moments at which things happen. */
-  readonly moments: number;
-  /** How often a fact bears its own time. */
-  readonly ownTime: number;
-  readonly sequences: boolean;
-  readonly story: boolean;
-}
-
-type End = 'from' | 'to';
-
-/** A slot whose owner cannot be removed though its holder can, and another relationship that refers to that owner. */
-interface Plot {
-  readonly slot: RelationshipShape;
-  readonly owner: End;
-  readonly beside: RelationshipShape;
-  /** The end of `beside` that is the owner. */
-  readonly refers: End;
-}
-
-/** How many histories have a plot. Of 100 000 left to chance one noticed a store that takes an owner it has not read for one without slots; with plots one of 150 does. */
-const PLOTTED = 0.1;
-
 /** A set of events, each legal under the model. The same random state gives the same history. */
 export function generate(random: Random, model: Model, options: GenerateOptions): Told[] {
   const prefix = options.prefix ?? '';
   const values = createRandomValues(random, prefix);
   const sources = options.sources ?? (random.chance(0.15) ? ['acme', 'beta'] : ['acme']);
-  const plot = random.chance(PLOTTED) ? choosePlot(random, model) : undefined;
+  const plot = choosePlot(random, model);
   const cast = chooseCast(random, model, values, sources, plot);
-  const told = plot === undefined ? [] : lateRemoval(random, cast, values, plot);
+  const told = plot?.tell(random, cast, values) ?? [];
   const history: Told[] = [];
   for (let i = 0; i < options.events; i++) {
     const moment = 1 + random.below(cast.moments);
@@ -71,47 +46,11 @@ export function generate(random: Random, model: Model, options: GenerateOptions)
 /** Ids that sort differently by UTF-16 units and by UTF-8 bytes, and ids that the event key escapes. */
 const ODD_IDS = ['%', '~', 'é', '\uffee', '😀', 'E'];
 
-/** Undefined where the model has no such slot. */
-function choosePlot(random: Random, model: Model): Plot | undefined {
-  const all = [...model.relationships.values()];
-  const plots = all.flatMap((slot) => {
-    const { owner } = slot;
-    if (owner === undefined || slot[owner].removable || !slot[otherEnd(owner)].removable) return [];
-    return all.flatMap((beside): Plot[] => {
-      const ends = beside === slot ? [] : (['from', 'to'] as const).filter((end) => beside[end] === slot[owner]);
-      return ends.map((refers) => ({ slot, owner, beside, refers }));
-    });
-  });
-  return plots.length === 0 ? undefined : random.pick(plots);
-}
-
-/** The slot is taken; and an older event removes the holder and, in the same breath, refers to the owner. */
-function lateRemoval(random: Random, cast: Cast, values: RandomValues, { slot, owner, beside, refers }: Plot): Mapped[] {
-  const held = otherEnd(owner);
-  const taken = edgeFact(random, cast, values, slot, 'link');
-  const reference = edgeFact(random, cast, values, beside, random.pick(['link', 'unlink']));
-  const older: RawFact[] = [
-    { kind: 'remove', said: { node: slot[held].label, key: taken.said[held] } },
-    { ...reference, said: { ...reference.said, [refers]: taken.said[owner] } },
-  ];
-  const told = (moment: number, facts: readonly RawFact[]): Mapped => ({
-    type: 'verify.told',
-    occurredAt: values.instant(moment),
-    facts: facts.map(toFact),
-  });
-  return [told(cast.moments, [taken]), told(1 + random.below(cast.moments - 1), older)];
-}
-
-function otherEnd(end: End): End {
-  return end === 'from' ? 'to' : 'from';
-}
-
 function chooseCast(random: Random, model: Model, values: RandomValues, sources: readonly string[], plot: Plot | undefined): Cast {
-  const relationships =
-    plot === undefined ? random.shuffle([...model.relationships.values()], random.pick([1, 1, 1, 2])) : [plot.slot, plot.beside];
+  const relationships = plot?.relationships ?? random.shuffle([...model.relationships.values()], random.pick([1, 1, 1, 2]));
   const shapes = new Set(relationships.flatMap(({ from, to }) => [from, to]));
   if (shapes.size === 0 || random.chance(0.05)) shapes.add(random.pick([...model.nodes.values()]));
-  const keys = new Map([...shapes].map((shape) => [shape, values.keys(shape.key, random.pick([1, 1, 2, 2, 3]), sources)]));
+  const keys = new Map([...shapes].map((shape) => [shape, values.keys(shape.key, random.pick([1, 1, 2, 2, MOST_KEYS]), sources)]));
   const names = new Map([...shapes, ...relationships].map((shape) => [shape, favourites(random, shape)]));
   const story = random.chance(0.4);
   return {
@@ -174,50 +113,4 @@ function storyFact(random: Random, cast: Cast, values: RandomValues, moment: num
   if (x < 0.2 && relationship.replace) return replace(random, cast, values, relationship);
   if (x < 0.8) return edgeFact(random, cast, values, relationship, 'link');
   return x < 0.93 ? upsert(random, cast, values, end) : edgeFact(random, cast, values, relationship, 'unlink');
-}
-
-function upsert(random: Random, cast: Cast, values: RandomValues, shape: NodeShape): RawFact {
-  return { kind: 'upsert', said: { node: shape.label, key: keyOf(random, cast, shape), ...setOf(random, cast, values, shape) } };
-}
-
-function remove(random: Random, cast: Cast, shape: NodeShape): RawFact {
-  return { kind: 'remove', said: { node: shape.label, key: keyOf(random, cast, shape) } };
-}
-
-function edgeFact(random: Random, cast: Cast, values: RandomValues, shape: RelationshipShape, kind: 'link' | 'unlink'): RawFact {
-  const from = keyOf(random, cast, shape.from);
-  const to = keyOf(random, cast, shape.to);
-  const said = { relationship: shape.type, from, to, ...values.edgeKey(shape.key) };
-  return { kind, said: kind === 'link' ? { ...said, ...setOf(random, cast, values, shape) } : said };
-}
-
-function replace(random: Random, cast: Cast, values: RandomValues, shape: RelationshipShape): RawFact {
-  const links = Array.from({ length: random.pick([0, 1, 1, 2]) }, () => ({
-    to: keyOf(random, cast, shape.to),
-    ...values.edgeKey(shape.key),
-    ...setOf(random, cast, values, shape),
-  }));
-  return { kind: 'replace', said: { relationship: shape.type, from: keyOf(random, cast, shape.from), links } };
-}
-
-function clear(random: Random, cast: Cast, shape: RelationshipShape): RawFact {
-  return { kind: 'clear', said: { relationship: shape.type, owner: keyOf(random, cast, shape.owner === 'to' ? shape.to : shape.from) } };
-}
-
-function keyOf(random: Random, cast: Cast, shape: NodeShape): Raw {
-  return random.pick(cast.keys.get(shape) ?? []);
-}
-
-function setOf(random: Random, cast: Cast, values: RandomValues, shape: NodeShape | RelationshipShape): { set?: Raw } {
-  const names = (cast.names.get(shape) ?? []).filter(() => random.chance(0.5));
-  if (names.length === 0) return {};
-  const tieBreak = 'tieBreak' in shape ? shape.tieBreak : undefined;
-  return {
-    set: Object.fromEntries(
-      names.map((name) => [
-        name,
-        values.property(shape.properties.get(name), name === tieBreak?.property ? [...tieBreak.ranks.keys()] : []),
-      ]),
-    ),
-  };
 }

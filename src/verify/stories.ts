@@ -179,7 +179,7 @@ function lawStories({ node, told, upsert, remove, link, unlink, replace, clear, 
 }
 
 function commerceStories({ node, told, upsert, remove, link, graph }: Teller): Story[] {
-  const [order, refund] = [node('Order', 'o'), node('Refund', 'r')];
+  const [order, refund, fulfillment] = [node('Order', 'o'), node('Refund', 'r'), node('Fulfillment', 'f')];
   const [ada, bob] = [node('Customer', 'ada'), node('Customer', 'bob')];
   const story = (name: string, events: Told[], expect: PublicGraph): Story => ({ name, model: commerce, events, expect });
   return [
@@ -217,6 +217,11 @@ function commerceStories({ node, told, upsert, remove, link, graph }: Teller): S
         told('e4', 6, upsert(bob, { email: 'bob@example.com' })),
       ],
       graph([[order, { name: '#1' }], [ada], [bob, { email: 'bob@example.com' }]]),
+    ),
+    story(
+      'an edge that waits for both of its ends goes on waiting when one of them comes and goes',
+      [told('e1', 8, link('FULFILLS', fulfillment, order)), told('e2', 4, upsert(order), remove(order))],
+      graph([], [], ['e1']),
     ),
   ];
 }

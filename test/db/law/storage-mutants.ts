@@ -88,6 +88,12 @@ export const STORAGE_MUTATIONS: readonly StorageMutation[] = [
     replace: '',
   },
   {
+    rule: 'what is remembered of a far end that waits too (off: it is locked and taken for one that nobody has told of)',
+    file: 'src/graph/read.ts',
+    find: 'far.filter((ref) => loaded.absent.has(ref.id)),',
+    replace: '[],',
+  },
+  {
     rule: 'the difference between a node that was not read and one without slots (off: the first is taken for the second)',
     file: 'src/model/fold.ts',
     find: 'owner.unread === true || ',
