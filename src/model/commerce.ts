@@ -1,6 +1,7 @@
 /** The shipped commerce model. A new provider is a parser into this model, never a schema migration. */
 import { domainToASCII } from 'node:url';
 
+import type { FactOf } from './facts.ts';
 import { defineModel } from './model.ts';
 import { integer, text, time, type PropertyType } from './values.ts';
 
@@ -92,6 +93,11 @@ export const commerce = defineModel({
     OF: { from: 'PageView', to: 'Page', one: 'to', missing: 'stub' },
   },
 });
+
+/** What packs say. A wrong name does not compile where a fact is written in place, with its `set`; behind a variable it would. */
+export type CommerceFact = FactOf<typeof commerce>;
+/** One line of an order, for functions that make one. */
+export type CommerceLine = Extract<CommerceFact, { readonly replace: unknown }>['replace']['links'][number];
 
 function normaliseEmail(address: string): string {
   const lower = address.trim().toLowerCase().normalize('NFC');

@@ -14,7 +14,7 @@ import type { Model } from '../model/model.ts';
 import { money, type Amount } from '../model/money.ts';
 import { resolve } from '../model/resolve.ts';
 import { Decimal, type PropertyType } from '../model/values.ts';
-import { mappingFailed, told } from './read.ts';
+import { mappingFailed } from './read.ts';
 
 /** Null where nothing is there. */
 export type Expression = (json: Json) => Json;
@@ -124,7 +124,9 @@ function buildTemplate({ node, relationship, at, set: values, links: list, ...en
     if (items !== undefined && members === undefined) return [];
     const links = sayMember === undefined ? undefined : members?.flatMap(sayMember);
     const keysSaid = Object.fromEntries(keysOf.map(({ end, read }) => [end, read(see)]));
-    return [{ ...told({ node, relationship, links, set: setOf?.(see), at: timeOf?.(see) ?? undefined }), ...keysSaid }];
+    const parts = Object.entries({ node, relationship, links, set: setOf?.(see), at: timeOf?.(see) ?? undefined });
+    const said = parts.flatMap(([name, part]): [string, Json][] => (part === undefined ? [] : [[name, part]]));
+    return [{ ...Object.fromEntries(said), ...keysSaid }];
   };
 }
 

@@ -4,14 +4,12 @@
  * statuses are PayPal's words in lower case.
  */
 import type { Json } from '../json.ts';
-import type { commerce } from '../model/commerce.ts';
-import type { FactOf, Mapped } from '../model/facts.ts';
+import type { commerce, CommerceFact, CommerceLine } from '../model/commerce.ts';
+import type { Mapped } from '../model/facts.ts';
 import { emailFacts } from './emails.ts';
 import { moneyAt, rankOf, relatedId, statusAt } from './paypal-read.ts';
 import { idAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
-
-type CommerceFact = FactOf<typeof commerce>;
 
 interface Said {
   readonly facts: readonly CommerceFact[];
@@ -57,29 +55,43 @@ function orderSaid(order: Read, type: string): Said {
   const id = required(idAt(order, 'id'), order, 'id');
   const units = listAt(order, 'purchase_units') ?? [];
   const status = orderStatus(order, type);
-  const set = {
-    name: units.length === 1 && units[0] !== undefined ? textAt(units[0], 'invoice_id') : undefined,
-    status,
-    ...totalOf(units),
-    createdAt: textAt(order, 'create_time'),
-    updatedAt: textAt(order, 'update_time'),
-    cancelledAt: status === 'cancelled' ? textAt(order, 'update_time') : undefined,
-  };
+  const total = totalOf(units);
   const method = methodOf(order);
   const parts = units.flatMap((unit) => paymentsOf(unit, id, method));
-  return { facts: [{ upsert: { node: 'Order', key: { id }, set } }, ...buyerFacts(order, id), ...lineFacts(units, id), ...parts] };
+  return {
+    facts: [
+      {
+        upsert: {
+          node: 'Order',
+          key: { id },
+          set: {
+            name: units.length === 1 && units[0] !== undefined ? textAt(units[0], 'invoice_id') : undefined,
+            status,
+            currency: total?.currency,
+            totalMinor: total?.minor,
+            createdAt: textAt(order, 'create_time'),
+            updatedAt: textAt(order, 'update_time'),
+            cancelledAt: status === 'cancelled' ? textAt(order, 'update_time') : undefined,
+          },
+        },
+      },
+      ...buyerFacts(order, id),
+      ...lineFacts(units, id),
+      ...parts,
+    ],
+  };
 }
 
 /** What all units come to: PayPal allows one currency in an order. */
-function totalOf(units: readonly Read[]) {
+function totalOf(units: readonly Read[]): { readonly minor: bigint; readonly currency: string } | undefined {
   const amounts = units.map((unit) => moneyAt(unit, 'amount'));
   const [first] = amounts;
-  if (first === undefined) return {};
-  const totalMinor = amounts.reduce((sum, amount, index) => {
+  if (first === undefined) return undefined;
+  const minor = amounts.reduce((sum, amount, index) => {
     if (amount?.currency !== first.currency) throw mappingFailed(`resource.purchase_units[${index}].amount`, 'one order in two currencies');
     return sum + amount.minor;
   }, 0n);
-  return { currency: first.currency, totalMinor };
+  return { minor, currency: first.currency };
 }
 
 /** A guest has no id, and so is nobody who could come again. */
@@ -92,15 +104,20 @@ function buyerFacts(order: Read, orderId: string): CommerceFact[] {
   const number = phone === undefined ? undefined : objectAt(phone, 'phone_number');
   const address = objectAt(payer, 'address');
   const email = textAt(payer, 'email_address');
-  const set = {
-    email,
-    firstName: name && textAt(name, 'given_name'),
-    lastName: name && textAt(name, 'surname'),
-    phone: number && textAt(number, 'national_number'),
-    country: address && textAt(address, 'country_code'),
-  };
   return [
-    { upsert: { node: 'Customer', key: { id }, set } },
+    {
+      upsert: {
+        node: 'Customer',
+        key: { id },
+        set: {
+          email,
+          firstName: name && textAt(name, 'given_name'),
+          lastName: name && textAt(name, 'surname'),
+          phone: number && textAt(number, 'national_number'),
+          country: address && textAt(address, 'country_code'),
+        },
+      },
+    },
     ...emailFacts({ id }, email),
     { link: { relationship: 'PLACED', from: { id }, to: { id: orderId } } },
   ];
@@ -111,7 +128,7 @@ function lineFacts(units: readonly Read[], orderId: string): CommerceFact[] {
   const lists = units.map((unit) => listAt(unit, 'items'));
   if (lists.length === 0 || lists.includes(undefined)) return [];
   const links = lists.flatMap((items = [], unit) =>
-    items.map((item, index) => {
+    items.map((item, index): CommerceLine => {
       const line = `${unit + 1}.${index + 1}`;
       const sku = textAt(item, 'sku') || undefined;
       const price = moneyAt(item, 'unit_amount');
@@ -180,14 +197,21 @@ function paymentSaid(payment: Read): Said {
 function paymentFacts(payment: Read, orderId: string | undefined, method?: string): CommerceFact[] {
   const id = required(idAt(payment, 'id'), payment, 'id');
   const amount = moneyAt(payment, 'amount');
-  const set = {
-    status: statusAt(payment),
-    amountMinor: amount?.minor,
-    currency: amount?.currency,
-    method,
-    createdAt: textAt(payment, 'create_time'),
-  };
-  const facts: CommerceFact[] = [{ upsert: { node: 'Payment', key: { id }, set } }];
+  const facts: CommerceFact[] = [
+    {
+      upsert: {
+        node: 'Payment',
+        key: { id },
+        set: {
+          status: statusAt(payment),
+          amountMinor: amount?.minor,
+          currency: amount?.currency,
+          method,
+          createdAt: textAt(payment, 'create_time'),
+        },
+      },
+    },
+  ];
   if (orderId !== undefined) facts.push({ link: { relationship: 'PAYS', from: { id }, to: { id: orderId } } });
   return facts;
 }
@@ -209,13 +233,20 @@ function refundFacts(refund: Read, orderId: string | undefined): CommerceFact[] 
   const status = statusAt(refund);
   if (status === 'failed' || status === 'cancelled') return [{ remove: { node: 'Refund', key: { id } } }];
   const amount = moneyAt(refund, 'amount');
-  const set = {
-    amountMinor: status === 'completed' ? amount?.minor : undefined,
-    currency: amount?.currency,
-    reason: textAt(refund, 'note_to_payer'),
-    createdAt: textAt(refund, 'create_time'),
-  };
-  const facts: CommerceFact[] = [{ upsert: { node: 'Refund', key: { id }, set } }];
+  const facts: CommerceFact[] = [
+    {
+      upsert: {
+        node: 'Refund',
+        key: { id },
+        set: {
+          amountMinor: status === 'completed' ? amount?.minor : undefined,
+          currency: amount?.currency,
+          reason: textAt(refund, 'note_to_payer'),
+          createdAt: textAt(refund, 'create_time'),
+        },
+      },
+    },
+  ];
   if (orderId !== undefined) facts.push({ link: { relationship: 'REFUNDS', from: { id }, to: { id: orderId } } });
   return facts;
 }

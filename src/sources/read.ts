@@ -70,13 +70,6 @@ export function timeAt(from: Read, name: string): string {
   return time;
 }
 
-type Told<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** Without what the sender did not tell: absent keeps, null clears. The compiler cannot see unknown names in it, as it can in a `set` that is written in place. */
-export function told<T extends object>(set: T): Told<T> {
-  return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)) as Told<T>;
-}
-
 export function mappingFailed(path: string, problem: string): IngestError {
   return new IngestError('MAPPING_FAILED', `${path === '' ? 'body' : path}: ${problem}`, path === '' ? {} : { path });
 }

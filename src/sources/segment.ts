@@ -7,11 +7,11 @@
 import { IngestError } from '../errors.ts';
 import { SOURCE_NAME } from '../event.ts';
 import type { Json } from '../json.ts';
-import type { commerce } from '../model/commerce.ts';
-import type { FactOf, Mapped } from '../model/facts.ts';
+import type { commerce, CommerceFact } from '../model/commerce.ts';
+import type { Mapped } from '../model/facts.ts';
 import { emailFacts } from './emails.ts';
 import { identityAt } from './identity.ts';
-import { idAt, objectAt, readObject, required, textAt, timeAt, told, type Read } from './read.ts';
+import { idAt, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
 import { digestOf, matchHmac, requireSecrets } from './signature.ts';
 import type { Ignored, SourceBuilder } from './source.ts';
 
@@ -20,7 +20,6 @@ export interface SegmentOptions {
   readonly customerSource?: string;
 }
 
-type CommerceFact = FactOf<typeof commerce>;
 /** Who called, and when. */
 interface Call {
   readonly body: Read;
@@ -82,7 +81,7 @@ function sessionOf(body: Read, user: string | undefined): string {
 function visitFacts({ body, at, session, customer }: Call): CommerceFact[] {
   const key = { id: session };
   const isStart = objectAt(body, 'context')?.json['sessionStart'] === true;
-  const visit: CommerceFact = { upsert: { node: 'Session', key, ...(isStart ? { set: { startedAt: at } } : {}) } };
+  const visit: CommerceFact = { upsert: { node: 'Session', key, set: { startedAt: isStart ? at : undefined } } };
   return customer === undefined ? [visit] : [visit, { link: { relationship: 'HAS_SESSION', from: customer, to: key } }];
 }
 
@@ -99,8 +98,8 @@ function pageFacts({ body, at, session }: Call): CommerceFact[] {
   const title = tell('title');
   const view = { sessionId: session, url, timestamp: at };
   return [
-    { upsert: { node: 'PageView', key: view, set: told({ title, referrer: tell('referrer') }) } },
-    { upsert: { node: 'Page', key: { url: bare }, set: told({ title }) } },
+    { upsert: { node: 'PageView', key: view, set: { title, referrer: tell('referrer') } } },
+    { upsert: { node: 'Page', key: { url: bare }, set: { title } } },
     { link: { relationship: 'VIEWED', from: { id: session }, to: view } },
     { link: { relationship: 'OF', from: view, to: { url: bare } } },
   ];
@@ -112,12 +111,20 @@ function identifyFacts({ body, customer }: Call): CommerceFact[] {
   if (customer === undefined || customer.source !== undefined || traits === undefined) return [];
   const address = objectAt(traits, 'address');
   const email = textAt(traits, 'email');
-  const set = told({
-    email,
-    firstName: textAt(traits, 'firstName'),
-    lastName: textAt(traits, 'lastName'),
-    phone: textAt(traits, 'phone'),
-    country: address === undefined ? undefined : textAt(address, 'country'),
-  });
-  return [{ upsert: { node: 'Customer', key: customer, set } }, ...emailFacts(customer, email)];
+  return [
+    {
+      upsert: {
+        node: 'Customer',
+        key: customer,
+        set: {
+          email,
+          firstName: textAt(traits, 'firstName'),
+          lastName: textAt(traits, 'lastName'),
+          phone: textAt(traits, 'phone'),
+          country: address === undefined ? undefined : textAt(address, 'country'),
+        },
+      },
+    },
+    ...emailFacts(customer, email),
+  ];
 }

@@ -6,27 +6,12 @@
 import { IngestError } from '../errors.ts';
 import type { Event } from '../event.ts';
 import type { Json, JsonObject } from '../json.ts';
-import type { commerce } from '../model/commerce.ts';
-import type { FactOf, Mapped } from '../model/facts.ts';
+import type { commerce, CommerceFact, CommerceLine } from '../model/commerce.ts';
+import type { Mapped } from '../model/facts.ts';
 import { money } from '../model/money.ts';
 import { emailFacts } from './emails.ts';
-import {
-  amountAt,
-  idAt,
-  integerAt,
-  listAt,
-  mappingFailed,
-  objectAt,
-  readObject,
-  required,
-  textAt,
-  timeAt,
-  told,
-  type Read,
-} from './read.ts';
+import { amountAt, idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
-
-type CommerceFact = FactOf<typeof commerce>;
 
 interface Topic {
   /** The type in `admin_graphql_api_id`; a body that names another was not sent under this topic. */
@@ -57,7 +42,11 @@ const TOPICS: ReadonlyMap<string, Topic> = new Map<string, Topic>([
   ['products/update', product],
   [
     'products/delete',
-    { gid: 'Product', clock: 'header', facts: (id) => [{ upsert: { node: 'Product', key: { id }, set: { status: 'deleted' } } }] },
+    {
+      gid: 'Product',
+      clock: 'header',
+      facts: (id): CommerceFact[] => [{ upsert: { node: 'Product', key: { id }, set: { status: 'deleted' } } }],
+    },
   ],
   ['refunds/create', { gid: 'Refund', clock: 'created_at', facts: refundFacts }],
   ['fulfillments/create', fulfillment],
@@ -121,7 +110,7 @@ function orderFacts(id: string, body: Read): CommerceFact[] {
       upsert: {
         node: 'Order',
         key: { id },
-        set: told({
+        set: {
           name: textAt(body, 'name'),
           status: statusOf(body),
           financialStatus: textAt(body, 'financial_status'),
@@ -131,7 +120,7 @@ function orderFacts(id: string, body: Read): CommerceFact[] {
           createdAt: textAt(body, 'created_at'),
           updatedAt: textAt(body, 'updated_at'),
           cancelledAt: textAt(body, 'cancelled_at'),
-        }),
+        },
       },
     },
   ];
@@ -148,7 +137,7 @@ function orderFacts(id: string, body: Read): CommerceFact[] {
 }
 
 /** A line without a product (a custom item, or one deleted since) keeps its money under a product of its own. */
-function lineOf(line: Read, currency: string) {
+function lineOf(line: Read, currency: string): CommerceLine {
   const id = required(idAt(line, 'id'), line, 'id');
   const price = amountAt(line, 'price');
   const unitPriceMinor = price === undefined ? undefined : money(price, currency);
@@ -156,13 +145,13 @@ function lineOf(line: Read, currency: string) {
   return {
     to: { id: idAt(line, 'product_id') ?? `line-${id}` },
     key: { line: id },
-    set: told({
+    set: {
       quantity,
       unitPriceMinor,
       totalMinor: unitPriceMinor === undefined ? undefined : unitPriceMinor * BigInt(quantity) - discountOf(line, currency),
       title: textAt(line, 'title'),
       sku: textAt(line, 'sku'),
-    }),
+    },
   };
 }
 
@@ -186,17 +175,25 @@ function statusOf(body: Read): string | undefined {
 function customerFacts(id: string, body: Read): CommerceFact[] {
   const address = objectAt(body, 'default_address');
   const email = textAt(body, 'email');
-  const set = told({
-    email,
-    firstName: textAt(body, 'first_name'),
-    lastName: textAt(body, 'last_name'),
-    phone: textAt(body, 'phone'),
-    country: address === undefined ? noneIfNull(body, 'default_address') : textAt(address, 'country_code'),
-    currency: textAt(body, 'currency'),
-    createdAt: textAt(body, 'created_at'),
-    updatedAt: textAt(body, 'updated_at'),
-  });
-  return [{ upsert: { node: 'Customer', key: { id }, set } }, ...emailFacts({ id }, email)];
+  return [
+    {
+      upsert: {
+        node: 'Customer',
+        key: { id },
+        set: {
+          email,
+          firstName: textAt(body, 'first_name'),
+          lastName: textAt(body, 'last_name'),
+          phone: textAt(body, 'phone'),
+          country: address === undefined ? noneIfNull(body, 'default_address') : textAt(address, 'country_code'),
+          currency: textAt(body, 'currency'),
+          createdAt: textAt(body, 'created_at'),
+          updatedAt: textAt(body, 'updated_at'),
+        },
+      },
+    },
+    ...emailFacts({ id }, email),
+  ];
 }
 
 /** Null was told and clears; absent was not. */
@@ -207,17 +204,24 @@ function noneIfNull(from: Read, name: string): null | undefined {
 function productFacts(id: string, body: Read): CommerceFact[] {
   const variants = listAt(body, 'variants');
   const only = variants?.length === 1 ? variants[0] : undefined;
-  const set = told({
-    title: textAt(body, 'title'),
-    vendor: textAt(body, 'vendor'),
-    productType: textAt(body, 'product_type'),
-    // A product has no SKU, its variants have: only one of them can speak for it.
-    sku: variants === undefined ? undefined : only === undefined ? null : textAt(only, 'sku'),
-    status: textAt(body, 'status'),
-    createdAt: textAt(body, 'created_at'),
-    updatedAt: textAt(body, 'updated_at'),
-  });
-  return [{ upsert: { node: 'Product', key: { id }, set } }];
+  return [
+    {
+      upsert: {
+        node: 'Product',
+        key: { id },
+        set: {
+          title: textAt(body, 'title'),
+          vendor: textAt(body, 'vendor'),
+          productType: textAt(body, 'product_type'),
+          // A product has no SKU, its variants have: only one of them can speak for it.
+          sku: variants === undefined ? undefined : only === undefined ? null : textAt(only, 'sku'),
+          status: textAt(body, 'status'),
+          createdAt: textAt(body, 'created_at'),
+          updatedAt: textAt(body, 'updated_at'),
+        },
+      },
+    },
+  ];
 }
 
 /** A visit that came as far as the checkout. Guests have no customer; where one is known later, the visit was theirs. */
@@ -237,21 +241,35 @@ function refundFacts(id: string, body: Read): CommerceFact[] {
     if (textAt(t, 'currency') !== currency) throw mappingFailed(`${t.path}.currency`, 'one refund in two currencies');
     return sum + money(required(amountAt(t, 'amount'), t, 'amount'), currency ?? '');
   }, 0n);
-  const set = told({ amountMinor, currency, reason: textAt(body, 'note'), createdAt: textAt(body, 'created_at') });
-  const facts: CommerceFact[] = [{ upsert: { node: 'Refund', key: { id }, set } }];
+  const facts: CommerceFact[] = [
+    {
+      upsert: {
+        node: 'Refund',
+        key: { id },
+        set: { amountMinor, currency, reason: textAt(body, 'note'), createdAt: textAt(body, 'created_at') },
+      },
+    },
+  ];
   const of = idAt(body, 'order_id');
   if (of !== undefined) facts.push({ link: { relationship: 'REFUNDS', from: { id }, to: { id: of } } });
   return facts;
 }
 
 function fulfillmentFacts(id: string, body: Read): CommerceFact[] {
-  const set = told({
-    status: textAt(body, 'status'),
-    carrier: textAt(body, 'tracking_company'),
-    trackingNumber: textAt(body, 'tracking_number'),
-    createdAt: textAt(body, 'created_at'),
-  });
-  const facts: CommerceFact[] = [{ upsert: { node: 'Fulfillment', key: { id }, set } }];
+  const facts: CommerceFact[] = [
+    {
+      upsert: {
+        node: 'Fulfillment',
+        key: { id },
+        set: {
+          status: textAt(body, 'status'),
+          carrier: textAt(body, 'tracking_company'),
+          trackingNumber: textAt(body, 'tracking_number'),
+          createdAt: textAt(body, 'created_at'),
+        },
+      },
+    },
+  ];
   const of = idAt(body, 'order_id');
   if (of !== undefined) facts.push({ link: { relationship: 'FULFILLS', from: { id }, to: { id: of } } });
   return facts;

@@ -4,13 +4,11 @@
  * empty; of an order a notification tells little more than its state.
  */
 import type { Json } from '../json.ts';
-import type { commerce } from '../model/commerce.ts';
-import type { FactOf, Mapped } from '../model/facts.ts';
+import type { commerce, CommerceFact } from '../model/commerce.ts';
+import type { Mapped } from '../model/facts.ts';
 import { emailFacts } from './emails.ts';
-import { idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, told, type Read } from './read.ts';
+import { idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
-
-type CommerceFact = FactOf<typeof commerce>;
 
 interface Topic {
   /** Under this name the object stands in `data.object`. */
@@ -59,14 +57,21 @@ export function mapSquare(json: Json): Mapped<typeof commerce.declaration> | Ign
 
 function paymentFacts(id: string, payment: Read): CommerceFact[] {
   const { amountMinor, currency } = moneyOf(payment, 'total_money') ?? moneyOf(payment, 'amount_money') ?? {};
-  const set = told({
-    status: lower(textAt(payment, 'status')),
-    amountMinor,
-    currency,
-    method: lower(textAt(payment, 'source_type')),
-    createdAt: textAt(payment, 'created_at'),
-  });
-  const facts: CommerceFact[] = [{ upsert: { node: 'Payment', key: { id }, set } }];
+  const facts: CommerceFact[] = [
+    {
+      upsert: {
+        node: 'Payment',
+        key: { id },
+        set: {
+          status: lower(textAt(payment, 'status')),
+          amountMinor,
+          currency,
+          method: lower(textAt(payment, 'source_type')),
+          createdAt: textAt(payment, 'created_at'),
+        },
+      },
+    },
+  ];
   const order = idAt(payment, 'order_id');
   if (order === undefined) return facts;
   facts.push({ link: { relationship: 'PAYS', from: { id }, to: { id: order } } });
@@ -83,13 +88,20 @@ function refundFacts(id: string, refund: Read): CommerceFact[] {
   const status = textAt(refund, 'status');
   if (status === 'REJECTED' || status === 'FAILED') return [{ remove: { node: 'Refund', key: { id } } }];
   const { amountMinor, currency } = moneyOf(refund, 'amount_money') ?? {};
-  const set = told({
-    amountMinor: status === 'COMPLETED' ? amountMinor : undefined,
-    currency,
-    reason: textAt(refund, 'reason'),
-    createdAt: textAt(refund, 'created_at'),
-  });
-  return [{ upsert: { node: 'Refund', key: { id }, set } }];
+  return [
+    {
+      upsert: {
+        node: 'Refund',
+        key: { id },
+        set: {
+          amountMinor: status === 'COMPLETED' ? amountMinor : undefined,
+          currency,
+          reason: textAt(refund, 'reason'),
+          createdAt: textAt(refund, 'created_at'),
+        },
+      },
+    },
+  ];
 }
 
 const ORDER_STATUS: ReadonlyMap<string, string> = new Map([
@@ -101,12 +113,19 @@ const ORDER_STATUS: ReadonlyMap<string, string> = new Map([
 
 function orderFacts(id: string, order: Read): CommerceFact[] {
   const state = textAt(order, 'state');
-  const set = told({
-    status: typeof state === 'string' ? ORDER_STATUS.get(state) : undefined,
-    createdAt: textAt(order, 'created_at'),
-    updatedAt: textAt(order, 'updated_at'),
-  });
-  return [{ upsert: { node: 'Order', key: { id }, set } }];
+  return [
+    {
+      upsert: {
+        node: 'Order',
+        key: { id },
+        set: {
+          status: typeof state === 'string' ? ORDER_STATUS.get(state) : undefined,
+          createdAt: textAt(order, 'created_at'),
+          updatedAt: textAt(order, 'updated_at'),
+        },
+      },
+    },
+  ];
 }
 
 /** A fulfillment's uid is its own within its order only. */
@@ -115,7 +134,7 @@ function fulfillmentFacts(order: string, changed: Read): CommerceFact[] {
   for (const update of listAt(changed, 'fulfillment_update') ?? []) {
     const key = { id: `${order}/${required(idAt(update, 'fulfillment_uid'), update, 'fulfillment_uid')}` };
     facts.push(
-      { upsert: { node: 'Fulfillment', key, set: told({ status: lower(textAt(update, 'new_state')) }) } },
+      { upsert: { node: 'Fulfillment', key, set: { status: lower(textAt(update, 'new_state')) } } },
       { link: { relationship: 'FULFILLS', from: key, to: { id: order } } },
     );
   }
@@ -126,15 +145,24 @@ function fulfillmentFacts(order: string, changed: Read): CommerceFact[] {
 function customerFacts(id: string, customer: Read): CommerceFact[] {
   const address = objectAt(customer, 'address');
   const email = textAt(customer, 'email_address') ?? null;
-  const set = {
-    email,
-    firstName: textAt(customer, 'given_name') ?? null,
-    lastName: textAt(customer, 'family_name') ?? null,
-    phone: textAt(customer, 'phone_number') ?? null,
-    country: (address === undefined ? undefined : textAt(address, 'country')) ?? null,
-    ...told({ createdAt: textAt(customer, 'created_at'), updatedAt: textAt(customer, 'updated_at') }),
-  };
-  return [{ upsert: { node: 'Customer', key: { id }, set } }, ...emailFacts({ id }, email)];
+  return [
+    {
+      upsert: {
+        node: 'Customer',
+        key: { id },
+        set: {
+          email,
+          firstName: textAt(customer, 'given_name') ?? null,
+          lastName: textAt(customer, 'family_name') ?? null,
+          phone: textAt(customer, 'phone_number') ?? null,
+          country: (address === undefined ? undefined : textAt(address, 'country')) ?? null,
+          createdAt: textAt(customer, 'created_at'),
+          updatedAt: textAt(customer, 'updated_at'),
+        },
+      },
+    },
+    ...emailFacts({ id }, email),
+  ];
 }
 
 /** Square's money is in minor units already. */

@@ -5,24 +5,13 @@
  */
 import { IngestError } from '../errors.ts';
 import type { Json } from '../json.ts';
-import type { commerce } from '../model/commerce.ts';
+import type { commerce, CommerceFact, CommerceLine } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
 import { emailFacts } from './emails.ts';
-import { idAt, integerAt, objectAt, readObject, required, textAt, told, type Read } from './read.ts';
+import { idAt, integerAt, objectAt, readObject, required, textAt, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
 import { chargeSaid, disputeSaid, intentSaid, refundSaid } from './stripe-payments.ts';
-import {
-  amountAt,
-  currencyAt,
-  instantOf,
-  orderAt,
-  pageAt,
-  refAt,
-  secondsAt,
-  type CommerceFact,
-  type Said,
-  type Told,
-} from './stripe-read.ts';
+import { amountAt, currencyAt, instantOf, orderAt, pageAt, refAt, secondsAt, type Said, type Told } from './stripe-read.ts';
 
 /** What one type of event says of its object. */
 export type Topic = (object: Read, event: Told) => Said;
@@ -83,27 +72,42 @@ function customerFacts(customer: Read, { at }: Told): CommerceFact[] {
   const id = idOf(customer);
   const email = textAt(customer, 'email');
   const address = objectAt(customer, 'address');
-  const set = told({
-    email,
-    phone: textAt(customer, 'phone'),
-    country: address === undefined ? (customer.json['address'] === null ? null : undefined) : textAt(address, 'country'),
-    currency: currencyAt(customer),
-    createdAt: secondsAt(customer, 'created'),
-    updatedAt: at,
-  });
-  return [{ upsert: { node: 'Customer', key: { id }, set } }, ...emailFacts({ id }, email)];
+  return [
+    {
+      upsert: {
+        node: 'Customer',
+        key: { id },
+        set: {
+          email,
+          phone: textAt(customer, 'phone'),
+          country: address === undefined ? (customer.json['address'] === null ? null : undefined) : textAt(address, 'country'),
+          currency: currencyAt(customer),
+          createdAt: secondsAt(customer, 'created'),
+          updatedAt: at,
+        },
+      },
+    },
+    ...emailFacts({ id }, email),
+  ];
 }
 
 function productFacts(product: Read, deleted?: 'deleted'): CommerceFact[] {
   const { active } = product.json;
-  const set = told({
-    title: textAt(product, 'name'),
-    productType: textAt(product, 'type'),
-    status: deleted ?? (typeof active === 'boolean' ? (active ? 'active' : 'archived') : undefined),
-    createdAt: secondsAt(product, 'created'),
-    updatedAt: secondsAt(product, 'updated'),
-  });
-  return [{ upsert: { node: 'Product', key: { id: idOf(product) }, set } }];
+  return [
+    {
+      upsert: {
+        node: 'Product',
+        key: { id: idOf(product) },
+        set: {
+          title: textAt(product, 'name'),
+          productType: textAt(product, 'type'),
+          status: deleted ?? (typeof active === 'boolean' ? (active ? 'active' : 'archived') : undefined),
+          createdAt: secondsAt(product, 'created'),
+          updatedAt: secondsAt(product, 'updated'),
+        },
+      },
+    },
+  ];
 }
 
 /** A session is an order, unless another source has the orders: then it only says which of them its payment pays. */
@@ -118,16 +122,23 @@ function sessionFacts(session: Read, event: Told): CommerceFact[] {
   if (session.json['mode'] === 'setup') return [];
   const currency = currencyAt(session);
   const status = statusOfSession(session, event);
-  const set = told({
-    status,
-    financialStatus: textAt(session, 'payment_status'),
-    currency,
-    totalMinor: amountAt(session, 'amount_total', currency),
-    createdAt: secondsAt(session, 'created'),
-    updatedAt: event.at,
-    cancelledAt: status === 'cancelled' ? event.at : undefined,
-  });
-  const facts: CommerceFact[] = [{ upsert: { node: 'Order', key: { id }, set } }];
+  const facts: CommerceFact[] = [
+    {
+      upsert: {
+        node: 'Order',
+        key: { id },
+        set: {
+          status,
+          financialStatus: textAt(session, 'payment_status'),
+          currency,
+          totalMinor: amountAt(session, 'amount_total', currency),
+          createdAt: secondsAt(session, 'created'),
+          updatedAt: event.at,
+          cancelledAt: status === 'cancelled' ? event.at : undefined,
+        },
+      },
+    },
+  ];
   // Customers may be accounts now, with ids of their own.
   const customer = refAt(session, 'customer');
   const buyer = customer ?? refAt(session, 'customer_account') ?? customer;
@@ -156,7 +167,7 @@ function statusOfSession(session: Read, { type }: Told): string | undefined {
 }
 
 /** A line without a product keeps its money under a product of its own. */
-function lineOf(line: Read, currencyOfSession: string | null | undefined) {
+function lineOf(line: Read, currencyOfSession: string | null | undefined): CommerceLine {
   const id = idOf(line);
   const currency = currencyAt(line) ?? currencyOfSession;
   const price = objectAt(line, 'price');
@@ -164,11 +175,11 @@ function lineOf(line: Read, currencyOfSession: string | null | undefined) {
   return {
     to: { id: (price === undefined ? undefined : refAt(price, 'product')) ?? `line-${id}` },
     key: { line: id },
-    set: told({
+    set: {
       quantity: quantity === undefined || quantity === null ? undefined : integerAt(line, 'quantity'),
       unitPriceMinor: price === undefined ? undefined : amountAt(price, 'unit_amount', currencyAt(price) ?? currency),
       totalMinor: amountAt(line, 'amount_total', currency),
       title: textAt(line, 'description'),
-    }),
+    },
   };
 }

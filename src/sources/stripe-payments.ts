@@ -2,8 +2,9 @@
  * Payments, refunds and disputes. A payment intent and the charges that try to settle it are one payment: its key is the
  * intent's id, and a charge's own only where there is no intent. docs/guides/stripe.md has the tables.
  */
-import { idAt, objectAt, required, textAt, told, type Read } from './read.ts';
-import { amountAt, currencyAt, orderAt, pageAt, refAt, secondsAt, type CommerceFact, type Said, type Told } from './stripe-read.ts';
+import type { CommerceFact } from '../model/commerce.ts';
+import { idAt, objectAt, required, textAt, type Read } from './read.ts';
+import { amountAt, currencyAt, orderAt, pageAt, refAt, secondsAt, type Said, type Told } from './stripe-read.ts';
 
 /** In the order in which one payment can reach them: among events of one second, the later wins. */
 const PROGRESS = [
@@ -44,13 +45,24 @@ export function intentSaid(intent: Read, event: Told): Said {
   const status = event.type === 'payment_intent.payment_failed' ? 'failed' : OF_INTENT.get(textAt(intent, 'status') ?? '');
   const currency = currencyAt(intent);
   const received = status === 'captured' ? amountAt(intent, 'amount_received', currency) : undefined;
-  const set = told({
-    status,
-    amountMinor: received ?? amountAt(intent, 'amount', currency),
-    currency,
-    createdAt: secondsAt(intent, 'created'),
-  });
-  return { facts: [{ upsert: { node: 'Payment', key: { id }, set } }, ...paysFacts(id, intent, event)], sequence: sequenceOf(status) };
+  return {
+    facts: [
+      {
+        upsert: {
+          node: 'Payment',
+          key: { id },
+          set: {
+            status,
+            amountMinor: received ?? amountAt(intent, 'amount', currency),
+            currency,
+            createdAt: secondsAt(intent, 'created'),
+          },
+        },
+      },
+      ...paysFacts(id, intent, event),
+    ],
+    sequence: sequenceOf(status),
+  };
 }
 
 export function chargeSaid(charge: Read, event: Told): Said {
@@ -59,17 +71,22 @@ export function chargeSaid(charge: Read, event: Told): Said {
   const status = event.type === 'charge.expired' ? 'cancelled' : statusOfCharge(charge);
   const currency = currencyAt(charge);
   const captured = charge.json['captured'] === true ? amountAt(charge, 'amount_captured', currency) : undefined;
-  const set = told({
-    status,
-    amountMinor: captured ?? amountAt(charge, 'amount', currency),
-    currency,
-    method: methodOf(charge),
-    // The intent was there first, and its time is the payment's.
-    createdAt: typeof intent === 'string' ? undefined : secondsAt(charge, 'created'),
-  });
   const refunds = event.type === 'charge.refunded' ? (pageAt(charge, 'refunds')?.items ?? []) : [];
   const facts: CommerceFact[] = [
-    { upsert: { node: 'Payment', key: { id }, set } },
+    {
+      upsert: {
+        node: 'Payment',
+        key: { id },
+        set: {
+          status,
+          amountMinor: captured ?? amountAt(charge, 'amount', currency),
+          currency,
+          method: methodOf(charge),
+          // The intent was there first, and its time is the payment's.
+          createdAt: typeof intent === 'string' ? undefined : secondsAt(charge, 'created'),
+        },
+      },
+    },
     ...paysFacts(id, charge, event),
     ...refunds.flatMap((refund) => refundFacts(refund, event, orderAt(charge, event))),
   ];
@@ -116,13 +133,20 @@ function refundFacts(refund: Read, event: Told, orderOfCharge?: ReturnType<typeo
   const status = textAt(refund, 'status');
   if (event.type === 'refund.failed' || status === 'failed' || status === 'canceled') return [{ remove: { node: 'Refund', key: { id } } }];
   const currency = currencyAt(refund);
-  const set = told({
-    amountMinor: amountAt(refund, 'amount', currency),
-    currency,
-    reason: textAt(refund, 'reason'),
-    createdAt: secondsAt(refund, 'created'),
-  });
-  const facts: CommerceFact[] = [{ upsert: { node: 'Refund', key: { id }, set } }];
+  const facts: CommerceFact[] = [
+    {
+      upsert: {
+        node: 'Refund',
+        key: { id },
+        set: {
+          amountMinor: amountAt(refund, 'amount', currency),
+          currency,
+          reason: textAt(refund, 'reason'),
+          createdAt: secondsAt(refund, 'created'),
+        },
+      },
+    },
+  ];
   const to = orderAt(refund, event) ?? orderOfCharge;
   if (to !== undefined) facts.push({ link: { relationship: 'REFUNDS', from: { id }, to } });
   return facts;

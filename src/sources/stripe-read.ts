@@ -1,12 +1,9 @@
 /** Reading Stripe's objects: references that may be expanded, lists that may be cut, Unix seconds, amounts. */
 import type { Json } from '../json.ts';
-import type { commerce } from '../model/commerce.ts';
-import type { FactOf } from '../model/facts.ts';
+import type { CommerceFact } from '../model/commerce.ts';
 import { formatInstant } from '../model/instant.ts';
 import { idAt, integerAt, listAt, mappingFailed, objectAt, required, textAt, type Read } from './read.ts';
 import { minorOf } from './stripe-money.ts';
-
-export type CommerceFact = FactOf<typeof commerce>;
 
 /** What an object does not say of itself. */
 export interface Told {

@@ -128,14 +128,24 @@ function accountSaid(account: Read, event: Told): Said {
   const email = textAt(account, 'contact_email');
   const identity = objectAt(account, 'identity');
   const person = identity === undefined ? undefined : objectAt(identity, 'individual');
-  const set = {
-    email,
-    firstName: person && textAt(person, 'given_name'),
-    lastName: person && textAt(person, 'surname'),
-    phone: textAt(account, 'contact_phone'),
-    country: identity && textAt(identity, 'country')?.toUpperCase(),
-    createdAt: textAt(account, 'created'),
-    updatedAt: event.at,
+  return {
+    facts: [
+      {
+        upsert: {
+          node: 'Customer',
+          key: { id },
+          set: {
+            email,
+            firstName: person && textAt(person, 'given_name'),
+            lastName: person && textAt(person, 'surname'),
+            phone: textAt(account, 'contact_phone'),
+            country: identity && textAt(identity, 'country')?.toUpperCase(),
+            createdAt: textAt(account, 'created'),
+            updatedAt: event.at,
+          },
+        },
+      },
+      ...emailFacts({ id }, email),
+    ],
   };
-  return { facts: [{ upsert: { node: 'Customer', key: { id }, set } }, ...emailFacts({ id }, email)] };
 }

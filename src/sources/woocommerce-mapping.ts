@@ -7,15 +7,13 @@
 import { IngestError } from '../errors.ts';
 import type { Fetched } from '../event.ts';
 import { parseJson, type Json } from '../json.ts';
-import type { commerce } from '../model/commerce.ts';
-import type { FactOf, Mapped } from '../model/facts.ts';
+import type { commerce, CommerceFact, CommerceLine } from '../model/commerce.ts';
+import type { Mapped } from '../model/facts.ts';
 import { formatInstant, fromMs } from '../model/instant.ts';
 import { money } from '../model/money.ts';
 import { emailFacts } from './emails.ts';
-import { amountAt, idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, told, type Read } from './read.ts';
+import { amountAt, idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
-
-type CommerceFact = FactOf<typeof commerce>;
 
 interface Resource {
   /** The last part of its REST address, which the body names under `_links`. */
@@ -30,7 +28,7 @@ const customer: Resource = { plural: 'customers', facts: customerFacts, gone: (i
 const product: Resource = {
   plural: 'products',
   facts: productFacts,
-  gone: (id) => ({ upsert: { node: 'Product', key: { id }, set: { status: 'deleted' } } }),
+  gone: (id): CommerceFact => ({ upsert: { node: 'Product', key: { id }, set: { status: 'deleted' } } }),
 };
 
 const TOPICS: ReadonlyMap<string, Resource> = new Map([
@@ -126,7 +124,7 @@ function orderFacts(id: string, body: Read): CommerceFact[] {
       upsert: {
         node: 'Order',
         key: { id },
-        set: told({
+        set: {
           name: idAt(body, 'number'),
           status: STATUS.get(status ?? ''),
           financialStatus: status,
@@ -134,7 +132,7 @@ function orderFacts(id: string, body: Read): CommerceFact[] {
           totalMinor: minorAt(body, 'total', currency),
           createdAt: utcAt(body, 'date_created'),
           updatedAt: utcAt(body, 'date_modified'),
-        }),
+        },
       },
     },
   ];
@@ -148,20 +146,20 @@ function orderFacts(id: string, body: Read): CommerceFact[] {
 }
 
 /** A line whose product is gone (id 0) keeps its money under a product of its own. */
-function lineOf(line: Read, currency: string | null | undefined) {
+function lineOf(line: Read, currency: string | null | undefined): CommerceLine {
   const id = required(idAt(line, 'id'), line, 'id');
   const quantity = integerAt(line, 'quantity');
   const product = idAt(line, 'product_id');
   return {
     to: { id: product === undefined || product === '0' ? `line-${id}` : product },
     key: { line: id },
-    set: told({
+    set: {
       quantity,
       unitPriceMinor: unitPriceOf(minorAt(line, 'subtotal', currency), quantity),
       totalMinor: minorAt(line, 'total', currency),
       title: textAt(line, 'name'),
       sku: emptyAsNull(textAt(line, 'sku')),
-    }),
+    },
   };
 }
 
@@ -176,8 +174,16 @@ function unitPriceOf(subtotal: bigint | undefined, quantity: number | bigint): b
 function refundFacts(refund: Read, of: string, currency: string | null | undefined): CommerceFact[] {
   const id = required(idAt(refund, 'id'), refund, 'id');
   const total = minorAt(refund, 'total', currency);
-  const set = told({ amountMinor: total === undefined ? undefined : -total, currency, reason: emptyAsNull(textAt(refund, 'reason')) });
-  return [{ upsert: { node: 'Refund', key: { id }, set } }, { link: { relationship: 'REFUNDS', from: { id }, to: { id: of } } }];
+  return [
+    {
+      upsert: {
+        node: 'Refund',
+        key: { id },
+        set: { amountMinor: total === undefined ? undefined : -total, currency, reason: emptyAsNull(textAt(refund, 'reason')) },
+      },
+    },
+    { link: { relationship: 'REFUNDS', from: { id }, to: { id: of } } },
+  ];
 }
 
 function minorAt(from: Read, name: string, currency: string | null | undefined): bigint | undefined {
@@ -190,16 +196,24 @@ function minorAt(from: Read, name: string, currency: string | null | undefined):
 function customerFacts(id: string, body: Read): CommerceFact[] {
   const billing = objectAt(body, 'billing');
   const email = textAt(body, 'email');
-  const set = told({
-    email: emptyAsNull(email),
-    firstName: emptyAsNull(textAt(body, 'first_name')),
-    lastName: emptyAsNull(textAt(body, 'last_name')),
-    phone: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'phone')),
-    country: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'country')),
-    createdAt: utcAt(body, 'date_created'),
-    updatedAt: utcAt(body, 'date_modified'),
-  });
-  return [{ upsert: { node: 'Customer', key: { id }, set } }, ...emailFacts({ id }, email)];
+  return [
+    {
+      upsert: {
+        node: 'Customer',
+        key: { id },
+        set: {
+          email: emptyAsNull(email),
+          firstName: emptyAsNull(textAt(body, 'first_name')),
+          lastName: emptyAsNull(textAt(body, 'last_name')),
+          phone: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'phone')),
+          country: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'country')),
+          createdAt: utcAt(body, 'date_created'),
+          updatedAt: utcAt(body, 'date_modified'),
+        },
+      },
+    },
+    ...emailFacts({ id }, email),
+  ];
 }
 
 /** A variation is part of its parent, whose id the lines of orders name. */
@@ -207,13 +221,20 @@ function productFacts(id: string, body: Read): CommerceFact[] {
   const type = textAt(body, 'type');
   if (type === 'variation') return [];
   const status = textAt(body, 'status');
-  const set = told({
-    title: textAt(body, 'name'),
-    productType: type,
-    sku: emptyAsNull(textAt(body, 'sku')),
-    status: status === 'publish' ? 'active' : status === 'trash' ? 'deleted' : status,
-    createdAt: utcAt(body, 'date_created'),
-    updatedAt: utcAt(body, 'date_modified'),
-  });
-  return [{ upsert: { node: 'Product', key: { id }, set } }];
+  return [
+    {
+      upsert: {
+        node: 'Product',
+        key: { id },
+        set: {
+          title: textAt(body, 'name'),
+          productType: type,
+          sku: emptyAsNull(textAt(body, 'sku')),
+          status: status === 'publish' ? 'active' : status === 'trash' ? 'deleted' : status,
+          createdAt: utcAt(body, 'date_created'),
+          updatedAt: utcAt(body, 'date_modified'),
+        },
+      },
+    },
+  ];
 }

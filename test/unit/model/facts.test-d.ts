@@ -1,4 +1,4 @@
-import type { commerce } from '../../../src/model/commerce.ts';
+import type { commerce, CommerceFact, CommerceLine } from '../../../src/model/commerce.ts';
 import type { Fact, FactOf, Mapped, MappedOf } from '../../../src/model/facts.ts';
 import type { Ignored, Source } from '../../../src/sources/source.ts';
 export const ok: FactOf<typeof commerce>[] = [
@@ -56,3 +56,25 @@ export const notSaying: (() => Said)[] = [
   // @ts-expect-error
   () => ({ type: 't', facts: [{ remove: { node: 'Order', key: { id: '1' } } }] }),
 ];
+
+/** As packs say them: what is read may be undefined or null, and each name is checked where it stands. */
+declare const read: string | null | undefined;
+declare const minor: bigint | undefined;
+export const inPacks = (id: string): CommerceFact[] => [
+  { upsert: { node: 'Payment', key: { id }, set: { status: read, amountMinor: minor, method: read } } },
+  // @ts-expect-error a name that the label does not have, though others have it
+  { upsert: { node: 'Payment', key: { id }, set: { status: read, title: read } } },
+  // @ts-expect-error the same where nothing was read
+  { upsert: { node: 'Refund', key: { id }, set: { amountMinor: minor, status: undefined } } },
+  // @ts-expect-error a typing error
+  { upsert: { node: 'Order', key: { id }, set: { totalMajor: minor } } },
+  // @ts-expect-error a number's place
+  { upsert: { node: 'Order', key: { id }, set: { totalMinor: read } } },
+];
+export const line = (id: string): CommerceLine => ({ to: { id }, key: { line: id }, set: { quantity: 1, sku: read } });
+export const badLine = (id: string): CommerceLine => ({
+  to: { id },
+  key: { line: id },
+  // @ts-expect-error a name that lines do not have
+  set: { quantity: 1, price: minor },
+});

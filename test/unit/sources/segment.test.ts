@@ -56,7 +56,7 @@ describe('a page', () => {
       type: 'page',
       occurredAt: AT,
       facts: [
-        { upsert: { node: 'Session', key: { id: 'browser' } } },
+        { upsert: { node: 'Session', key: { id: 'browser' }, set: {} } },
         { upsert: { node: 'PageView', key: view, set: { title: 'Shoes', referrer: '' } } },
         { upsert: { node: 'Page', key: { url: 'https://shop.example/shoes' }, set: { title: 'Shoes' } } },
         { link: { relationship: 'VIEWED', from: { id: 'browser' }, to: view } },
@@ -80,7 +80,7 @@ describe('a visit', () => {
     ]));
   it('of a server is the user’s', () =>
     expect(facts({ type: 'track', event: 'x', anonymousId: undefined, userId: 'u1' })).toEqual([
-      { upsert: { node: 'Session', key: { id: 'user:u1' } } },
+      { upsert: { node: 'Session', key: { id: 'user:u1' }, set: {} } },
       { link: { relationship: 'HAS_SESSION', from: { id: 'u1' }, to: { id: 'user:u1' } } },
     ]));
   it('of nobody fails', () =>
@@ -98,7 +98,7 @@ describe('identify', () => {
   const customer = { id: 'u1' };
   it('tells of a customer, and that the browser is theirs', () =>
     expect(facts({ type: 'identify', userId: 'u1', traits })).toEqual([
-      { upsert: { node: 'Session', key: { id: 'browser' } } },
+      { upsert: { node: 'Session', key: { id: 'browser' }, set: {} } },
       { link: { relationship: 'HAS_SESSION', from: customer, to: { id: 'browser' } } },
       { upsert: { node: 'Customer', key: customer, set: { email: 'Ada@Example.com', firstName: 'Ada', country: 'PT' } } },
       { link: { relationship: 'HAS_EMAIL', from: customer, to: { address: 'Ada@Example.com' } } },
@@ -112,7 +112,7 @@ describe('identify', () => {
   it('of nobody in particular is a visit', () => expect(facts({ type: 'identify', traits })).toHaveLength(1));
   it('joins the customers of another source, of whom that source tells', () =>
     expect(facts({ type: 'identify', userId: 'u1', traits }, { customerSource: 'acme-shopify' })).toEqual([
-      { upsert: { node: 'Session', key: { id: 'browser' } } },
+      { upsert: { node: 'Session', key: { id: 'browser' }, set: {} } },
       { link: { relationship: 'HAS_SESSION', from: { id: 'u1', source: 'acme-shopify' }, to: { id: 'browser' } } },
     ]));
   it('cannot join a source that is no name', () =>

@@ -9,7 +9,6 @@ import { commerce } from '../../../src/model/commerce.ts';
 import type { Fact, Mapped } from '../../../src/model/facts.ts';
 import { resolve } from '../../../src/model/resolve.ts';
 import { createWorld } from '../../../src/model/world.ts';
-import { told } from '../../../src/sources/read.ts';
 import { isIgnored, type Ignored } from '../../../src/sources/source.ts';
 import { minorOf } from '../../../src/sources/stripe-money.ts';
 import { stripe } from '../../../src/sources/stripe.ts';
@@ -216,7 +215,7 @@ describe('checkout sessions', () => {
     ['expired', 'unpaid', 'cancelled'],
   ])('%s and %s have status %s', (verb, payment_status, status) => {
     expect(facts(`checkout.session.${verb}`, session({ payment_status }))[0]).toMatchObject({
-      upsert: { set: told({ status, cancelledAt: status === 'cancelled' ? '2026-11-21T08:59:00Z' : undefined }) },
+      upsert: { set: { status, cancelledAt: status === 'cancelled' ? '2026-11-21T08:59:00Z' : undefined } },
     });
     expect(statusOf(`checkout.session.${verb}`, session({ payment_status }))).toBe(status);
   });

@@ -183,8 +183,7 @@ describe('orders', () => {
   ])('of status %s have status %s', (sent, status) => {
     const [first] = facts('order.updated', order({ status: sent }));
     expect(first).toHaveProperty('upsert.set.financialStatus', sent);
-    if (status === undefined) expect(first).not.toHaveProperty('upsert.set.status');
-    else expect(first).toHaveProperty('upsert.set.status', status);
+    expect(first).toHaveProperty('upsert.set.status', status);
   });
 
   it('of guests have no buyer', () => {
@@ -300,7 +299,7 @@ describe('customers', () => {
     const { email: _email, billing: _billing, ...rest } = customer;
     const said = facts('customer.updated', rest);
     expect(said).toHaveLength(1);
-    expect(said[0]).not.toHaveProperty('upsert.set.phone');
+    expect(said[0]).toHaveProperty('upsert.set.phone', undefined);
   });
 });
 
