@@ -10,7 +10,7 @@ import type { Durability } from '../config.ts';
 import { IngestError } from '../errors.ts';
 import { formatInstant } from '../model/instant.ts';
 import { createOutbound } from '../outbound/outbound.ts';
-import { openBackfills, type Backfills, type Run } from '../queue/backfills.ts';
+import { LEASE_MS, openBackfills, type Backfills, type Run } from '../queue/backfills.ts';
 import { createInbox } from '../queue/inbox.ts';
 import { checkDurability, connectRedis, waitUntilReady, type Redis } from '../queue/redis.ts';
 import type { Backfill, Range, Source } from '../sources/source.ts';
@@ -90,7 +90,8 @@ function plan(source: Source, range: Range, { streams: wanted }: BackfillOptions
     throw new IngestError('BAD_REQUEST', `source ${name} has no list ${unknown}; it has ${lists.streams.join(', ')}`);
   const streams =
     wanted === undefined ? (lists.streamsFor?.(range, Date.now()) ?? lists.streams) : lists.streams.filter((one) => wanted.includes(one));
-  const identity = JSON.stringify([name, streams, String(range.from), String(range.to ?? '')]);
+  // Which lists are usual may depend on the day; a run goes on with those that it began with.
+  const identity = JSON.stringify([name, wanted === undefined ? null : streams, String(range.from), String(range.to ?? '')]);
   return {
     id: createHash('sha256').update(identity).digest('base64url').slice(0, 16),
     source,
@@ -101,24 +102,28 @@ function plan(source: Source, range: Range, { streams: wanted }: BackfillOptions
 }
 
 async function runJob(job: Job, redis: Redis, options: BackfillOptions): Promise<Run> {
-  const { prefix = 'eventgraft', leaseMs = 10_000, report, signal } = options;
+  const { prefix = 'eventgraft', leaseMs = LEASE_MS, report, signal } = options;
   const holder = randomBytes(9).toString('base64url');
   const backfills = openBackfills(redis, prefix, leaseMs);
   const lost = new AbortController();
   const stopping = signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]);
-  await takeJob(backfills, job, holder, leaseMs, stopping);
+  await takeJob(backfills, job, holder, { leaseMs, signal: stopping, report });
   const { run: begun, resumed } = await beginRun(backfills, job, holder, options);
   const inbox = createInbox({ redis, prefix });
   let run = begun;
-  const waiting = (reason: string): void => report?.({ ...run, resumed, waiting: reason });
+  const tell = (waiting?: string): void => report?.({ ...run, resumed, waiting });
   // Without an answer nobody knows who has the job; the next page asks again.
-  const beat = async (): Promise<void> => void ((await backfills.hold(job.id, holder)) || lost.abort(taken(job)));
+  const beat = async (): Promise<void> => void ((await backfills.hold(job.id, run)) === 'taken' && lost.abort(taken(job)));
   const timer = setInterval(() => void beat().catch(() => {}), leaseMs / 3);
-  const keep = async (next: Run): Promise<void> => {
-    if (!(await patiently(() => backfills.hold(job.id, holder, next), stopping, waiting))) throw taken(job);
-    run = next;
-    report?.({ ...run, resumed, waiting: undefined });
-  };
+  async function keep(next: Run): Promise<void> {
+    const held = await patiently(() => backfills.hold(job.id, run, next), stopping, tell);
+    if (held === 'taken') throw taken(job);
+    // What Redis has forgotten of the run it has forgotten of the events before it, too.
+    const known = held === 'held' ? next : await patiently(() => backfills.find(job.id), stopping, tell);
+    if (known === undefined) throw forgotten(job);
+    run = known;
+    tell();
+  }
   const step = createStep({
     source: job.source.name,
     lists: job.lists,
@@ -132,10 +137,10 @@ async function runJob(job: Job, redis: Redis, options: BackfillOptions): Promise
     maxQueued: options.maxQueued ?? 10_000,
     minDelayMs: options.minDelayMs ?? 500,
     signal: stopping,
-    waiting,
+    waiting: tell,
   });
   try {
-    report?.({ ...run, resumed, waiting: undefined });
+    tell();
     while (run.state !== 'finished') await keep({ ...(await step(run)), updatedAtMs: Date.now() });
     return run;
   } catch (error) {
@@ -149,16 +154,28 @@ async function runJob(job: Job, redis: Redis, options: BackfillOptions): Promise
   }
 }
 
+interface Taking {
+  readonly leaseMs: number;
+  readonly signal: AbortSignal;
+  readonly report: BackfillOptions['report'];
+}
+
 /** A process that was killed still has its lease for a while, so a second look is taken after that. */
-async function takeJob(backfills: Backfills, job: Job, holder: string, leaseMs: number, signal: AbortSignal): Promise<void> {
+async function takeJob(backfills: Backfills, job: Job, holder: string, { leaseMs, signal, report }: Taking): Promise<void> {
   for (const end = performance.now() + leaseMs + 1_000; ; await sleep(leaseMs / 20, undefined, { signal })) {
     if (await backfills.take(job.id, holder)) return;
     if (performance.now() > end) throw taken(job);
+    const run = await backfills.find(job.id);
+    if (run !== undefined) report?.({ ...run, resumed: true, waiting: `another process has not let go for ${leaseMs / 1_000} s yet` });
   }
 }
 
 function taken({ source }: Job): IngestError {
   return new IngestError('BAD_CONFIG', `another process is at this backfill of ${source.name}; let it finish, or stop it first`);
+}
+
+function forgotten({ source }: Job): IngestError {
+  return new IngestError('BAD_CONFIG', `Redis lost its data while ${source.name} was read; run the same backfill again: it begins anew`);
 }
 
 /** The run to go on with, or a new one, in the name of its new holder. */

@@ -107,6 +107,7 @@ export async function patiently<T>(work: () => Promise<T>, signal: AbortSignal, 
       return await work();
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof IngestError && error.retry === 'never') throw error;
       waiting(`Redis: ${error instanceof Error ? error.message : String(error)}`);
       await sleep(REDIS_RETRY_MS, undefined, { signal });
     }

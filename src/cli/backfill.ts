@@ -84,7 +84,7 @@ async function runBackfill(name: string | undefined, options: Options): Promise<
 async function listRuns(name: string | undefined, json: boolean): Promise<void> {
   const { config } = await loadReader();
   const address = redisAddress(config);
-  const runs = await withRedis(address, (redis) => openBackfills(redis, address.prefix, 0).list());
+  const runs = await withRedis(address, (redis) => openBackfills(redis, address.prefix).list());
   const wanted = runs.filter(({ source }) => name === undefined || source === name);
   if (json) wanted.map(shown).forEach(printJson);
   else print(table(HEADERS, wanted.map(row)));

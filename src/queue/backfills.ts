@@ -36,20 +36,24 @@ const runSchema = z.object({
 /** `failed`: it stopped with an error, and may go on where it is. */
 export type Run = z.infer<typeof runSchema>;
 
+/** What Redis says to who is at a job. `behind`: it has lost the end of its log, and knows an earlier place of this run. `gone`: it knows nothing of it. */
+export type Held = 'held' | 'taken' | 'behind' | 'gone';
+
 /**
- * KEYS lease, runs · ARGV holder, lease in ms, job, run or '', '1' for a new holder → 1, or 0 where somebody else is at it.
+ * KEYS lease, runs · ARGV holder, lease in ms, job, the run as it is to be or '', as it was kept last or '' for a new holder → Held
  * A holder who was away so long that another has come and gone finds the other's name in the run.
  */
 const HOLD = `
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-if ARGV[5] ~= '1' then
+if holder and holder ~= ARGV[1] then return 'taken' end
+if ARGV[5] ~= '' then
   local run = redis.call('HGET', KEYS[2], ARGV[3])
-  if run and cjson.decode(run).holder ~= ARGV[1] then return 0 end
+  if not run then return 'gone' end
+  if run ~= ARGV[4] and run ~= ARGV[5] then return cjson.decode(run).holder == ARGV[1] and 'behind' or 'taken' end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[3], ARGV[4]) end
-return 1`;
+return 'held'`;
 
 const LET_GO = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
@@ -61,18 +65,22 @@ export interface Backfills {
   list(): Promise<Run[]>;
   /** Takes the job for a new holder, and with it a run; false: somebody else has it. */
   take(job: string, holder: string, run?: Run): Promise<boolean>;
-  /** Keeps the job, and how far its run is; false: somebody else has it. */
-  hold(job: string, holder: string, run?: Run): Promise<boolean>;
+  /** Keeps the job, whose run was kept last as `was`, and with `next` how far it is now. Doing it again changes nothing. */
+  hold(job: string, was: Run, next?: Run): Promise<Held>;
   letGo(job: string, holder: string): Promise<void>;
 }
 
-/** A job whose holder is not heard of for `leaseMs` is anybody's. */
-export function openBackfills(redis: Redis, prefix: string, leaseMs: number): Backfills {
+/** A job whose holder is not heard of for so long is anybody's. */
+export const LEASE_MS = 10_000;
+
+export function openBackfills(redis: Redis, prefix: string, leaseMs = LEASE_MS): Backfills {
   const { backfills } = keysOf(prefix);
   const leaseOf = (job: string): string => `${backfills}:${job}`;
-  const hold = async (job: string, holder: string, run: Run | undefined, isNew: boolean): Promise<boolean> => {
-    const text = run === undefined ? '' : JSON.stringify(run);
-    return (await redis.eval(HOLD, 2, leaseOf(job), backfills, holder, leaseMs, job, text, isNew ? '1' : '0')) === 1;
+  // Through the schema, so that the same run is the same text.
+  const write = (run: Run | undefined): string => (run === undefined ? '' : JSON.stringify(runSchema.parse(run)));
+  const hold = async (job: string, holder: string, next: Run | undefined, was?: Run): Promise<Held> => {
+    const said: unknown = await redis.eval(HOLD, 2, leaseOf(job), backfills, holder, leaseMs, job, write(next), write(was));
+    return HELD.parse(said);
   };
   return {
     find: async (job) => {
@@ -83,11 +91,13 @@ export function openBackfills(redis: Redis, prefix: string, leaseMs: number): Ba
       Object.values(await redis.hgetall(backfills))
         .map(readRun)
         .sort((a, b) => b.startedAtMs - a.startedAtMs),
-    take: (job, holder, run) => hold(job, holder, run, true),
-    hold: (job, holder, run) => hold(job, holder, run, false),
+    take: async (job, holder, run) => (await hold(job, holder, run)) === 'held',
+    hold: (job, was, next) => hold(job, was.holder, next, was),
     letGo: async (job, holder) => void (await redis.eval(LET_GO, 1, leaseOf(job), holder)),
   };
 }
+
+const HELD = z.enum(['held', 'taken', 'behind', 'gone'] satisfies Held[]);
 
 function readRun(text: string): Run {
   const read = runSchema.safeParse(JSON.parse(text));

@@ -214,7 +214,7 @@ describe('a run', () => {
     expect(anew).toMatchObject({ state: 'finished', accepted: 1_000 - stopped.accepted, duplicate: stopped.accepted });
     await expect(run(shop, { run: 'resume' })).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     expect((await run(shop)).run).not.toBe(anew.run);
-    const { list } = openBackfills(own.redis, own.prefix, 0);
+    const { list } = openBackfills(own.redis, own.prefix);
     expect((await list()).map(({ state, pages }) => [state, pages > 0])).toEqual([['finished', true]]);
   });
 
@@ -240,6 +240,33 @@ describe('a run', () => {
     expect(await backfills.take(job, 'other', { ...before, holder: 'other', pages: 77 })).toBe(true);
     await failed;
     expect(await backfills.find(job)).toMatchObject({ holder: 'other', pages: 77 });
+  });
+
+  it('whose last places Redis has lost goes on from what it knows', async () => {
+    const places: Progress[] = [];
+    const report = (at: Progress): void => {
+      places.push(at);
+      if (places.length !== 9) return;
+      // As after a crash with everysec: the end of the log is missing, of the cursor as of the events.
+      const { resumed: _, waiting: __, ...known } = places[4] ?? at;
+      void own.redis
+        .hkeys(`${own.prefix}:backfills`)
+        .then(([job = '']) => own.redis.hset(`${own.prefix}:backfills`, job, JSON.stringify(known)));
+    };
+    const done = await run(shop, { streams: ['orders'], rate: 20, report });
+    expect([done.accepted + done.duplicate, (await counts()).accepted]).toEqual([1_000, 1_000]);
+    const pages = places.map((at) => at.pages);
+    expect(pages.some((page, index) => page < (pages[index - 1] ?? 0))).toBe(true);
+  });
+
+  it('of which Redis has lost everything says so, rather than to leave the beginning out', async () => {
+    let reported = 0;
+    const report = (): void => {
+      reported += 1;
+      if (reported === 5) void own.redis.del(`${own.prefix}:backfills`);
+    };
+    await expect(run(shop, { rate: 20, report })).rejects.toMatchObject({ message: expect.stringContaining('begins anew') });
+    expect(await run(shop)).toMatchObject({ state: 'finished' });
   });
 
   it('waits for Redis, and loses nothing by it', async () => {
@@ -278,7 +305,7 @@ describe('a run', () => {
     expect(error).toMatchObject({ code: 'BAD_CONFIG', message: expect.stringContaining(way) });
     expect(String(error)).toContain(String(status));
     expect(String(error)).not.toContain('canary');
-    const [failed] = await openBackfills(own.redis, own.prefix, 0).list();
+    const [failed] = await openBackfills(own.redis, own.prefix).list();
     expect(failed).toMatchObject({ state: 'failed', pages: 3, error: expect.stringContaining(String(status)) });
     expect(JSON.stringify(failed)).not.toContain('canary');
     expect(await run(shop, { streams: ['orders'], run: 'resume' })).toMatchObject({ accepted: 1_000, duplicate: 0, error: null });

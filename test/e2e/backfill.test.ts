@@ -196,3 +196,25 @@ test(`${ORDERS} orders, webhooks of them all the while, the backfill killed twic
   expect(diffGraphs(await expectedGraph(), found)).toEqual([]);
   expect(done.stdout + done.stderr + listed.stdout + service.log() + work.log()).not.toContain('canary');
 }, 300_000);
+
+test('a token that is refused, a source that cannot be asked, and Ctrl-C: each says what to do, and what was done stays', async () => {
+  const from = ['--from', '2026-11-01T00:00:00Z', '--streams', 'orders'];
+  lists.faults.push((_, response) => void response.writeHead(401).end('{"code":"woocommerce_rest_cannot_view"}'));
+  const refused = await cli(place, 'backfill', 'shop', ...from);
+  expect([refused.code, refused.stdout]).toEqual([1, '']);
+  expect(refused.stderr).toMatch(/the sender answered 401 when asked for orders: set FETCH_TOKEN_SHOP .*\n {2}BAD_CONFIG/);
+
+  const stopped = start(place, 'backfill', 'shop', ...from);
+  child = stopped;
+  let said = '';
+  stopped.stderr?.on('data', (text) => (said += text));
+  const end = new Promise<number | null>((done) => stopped.once('exit', done));
+  lists.onAnswer = () => void (lists.asked.length === 5 && stopped.kill('SIGINT'));
+  expect(await end).toBe(1);
+  expect(said).toContain('Stopped. The same command goes on where it was.');
+
+  const listed = await cli(place, 'backfill', '--list');
+  expect(listed.stdout).toMatch(/^shop +2026-11-01T00:00:00Z +orders +running +\d /m);
+  expect((await cli(place, 'backfill', 'other', '--list', '--json')).stdout).toBe('');
+  expect([refused, listed].map(({ stdout, stderr }) => stdout + stderr).join() + said).not.toContain('canary');
+});

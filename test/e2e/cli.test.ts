@@ -21,7 +21,7 @@ describe('usage', () => {
     const { code, stdout } = await cli(place({}), '--help');
     expect(code).toBe(0);
     for (const group of ['Run:', 'Try:', 'Look:', 'Operate:']) expect(stdout).toContain(`\n${group}\n`);
-    for (const command of ['serve', 'work', 'dev', 'demo', 'send', 'verify', 'events', 'query', 'schema', 'doctor']) {
+    for (const command of ['serve', 'work', 'dev', 'demo', 'send', 'verify', 'events', 'query', 'backfill', 'schema', 'doctor']) {
       expect(stdout).toMatch(new RegExp(`^ {2}${command} .*[a-z]`, 'm'));
     }
   });
@@ -36,6 +36,10 @@ describe('usage', () => {
     ['a filter that is none', ['events', 'list', '--state', 'lost'], /state must be one of applied/],
     ['two queries at once', ['query', 'best-customers', '--cypher', 'RETURN 1'], /exactly one/],
     ['an unknown query', ['query', 'best'], /no query is called best; there are best-customers/],
+    ['a backfill of nothing', ['backfill'], /say which source, and --from when/],
+    ['a backfill of an unknown source', ['backfill', 'tea', '--from', '2026-11-01T00:00:00Z'], /there is no source tea; there are facts/],
+    ['a time without a zone', ['backfill', 'stripe', '--from', '2026-11-01'], /RFC 3339/],
+    ['two ways to begin', ['backfill', 'stripe', '--from', '2026-11-01T00:00:00Z', '--resume', '--restart'], /cannot be used with/],
     ['a source without samples', ['send', 'unheard-of'], /there are for facts, standard, shopify/],
   ])('%s is exit code 2 and a hint', async (_, args, hint) => {
     const { code, stdout, stderr } = await cli(place({}), ...args);
@@ -49,6 +53,8 @@ describe('usage', () => {
     [['query', '--cypher', 'RETURN 1'], /no graph/],
     [['schema', 'check'], /no graph/],
     [['serve'], /serve needs REDIS_URL/],
+    [['backfill', 'stripe', '--from', '2026-11-01T00:00:00Z'], /set FETCH_TOKEN_STRIPE/],
+    [['backfill', '--list'], /no queue: set REDIS_URL/],
     [['send', 'facts'], /no secret for facts: give --secret, set WEBHOOK_SECRET_FACTS/],
   ])('%o without databases names the ways out', async (args, hint) => {
     const { code, stderr } = await cli(place({}), ...args);

@@ -69,7 +69,7 @@ const iso = (seconds: number): string => new Date(seconds * 1_000).toISOString()
 const secondsOf = (text: string | null): number => Date.parse(`${text?.replace(/Z$/, '')}Z`) / 1_000;
 
 /** `/wp-json/wc/v3/<list>`: by id and offset, `modified_after` in whole seconds and exclusive. */
-export function speakWoocommerce({ things }: Lists, { pathname, searchParams: query }: URL): string | undefined {
+export function speakWoocommerce({ things }: Pick<Lists, 'things'>, { pathname, searchParams: query }: URL): string | undefined {
   const list = pathname.startsWith('/wp-json/wc/v3/') ? pathname.slice('/wp-json/wc/v3/'.length) : '';
   const all = things.get(query.get('status') === 'trash' ? `trashed-${list}` : list);
   if (query.get('orderby') !== 'id' || query.get('order') !== 'asc') return undefined;
@@ -86,7 +86,7 @@ export function woocommerceText({ id, changed, shows }: Thing): string {
 }
 
 /** `/admin/api/2026-01/<list>.json`: by id, after `since_id`. */
-export function speakShopify({ things }: Lists, { pathname, searchParams: query }: URL): string | undefined {
+export function speakShopify({ things }: Pick<Lists, 'things'>, { pathname, searchParams: query }: URL): string | undefined {
   const list = /^\/admin\/api\/2026-01\/(\w+)\.json$/.exec(pathname)?.[1];
   if (list === undefined || (list === 'orders' && query.get('status') !== 'any')) return undefined;
   const from = secondsOf(query.get('updated_at_min'));
@@ -103,7 +103,7 @@ export function shopifyText({ id, changed, shows }: Thing): string {
 }
 
 /** `/v1/<list>`: newest first, after `starting_after`; `changed` is when it was made. */
-export function speakStripe({ things }: Lists, { pathname, searchParams: query }: URL): string | undefined {
+export function speakStripe({ things }: Pick<Lists, 'things'>, { pathname, searchParams: query }: URL): string | undefined {
   const list = things.get(pathname.replace('/v1/', '')) ?? [];
   const from = Number(query.get('created[gte]'));
   const to = Number(query.get('created[lt]') ?? Infinity);
