@@ -10,7 +10,7 @@ import { estimateQueued } from '../queue/depth.ts';
 import type { Inbox } from '../queue/inbox.ts';
 import { keysOf } from '../queue/keys.ts';
 import type { Redis } from '../queue/redis.ts';
-import type { Backfill, Range } from '../sources/source.ts';
+import type { Backfill, PageRead, Range } from '../sources/source.ts';
 import { createAsk } from './ask.ts';
 
 export interface StepOptions {
@@ -57,10 +57,19 @@ export function createStep(options: StepOptions): (run: Run) => Promise<Run> {
     signal.throwIfAborted();
     await awaitRoom();
     const place = { stream, range, cursor: run.cursor ?? undefined };
-    const { found, next, firstMs } = await ask(lists.url(place), ({ text, atMs }) => {
-      const first = run.firstMs ?? atMs;
-      return { ...lists.read({ text, atMs, firstMs: first }, place), firstMs: first };
-    }).catch((error: unknown) => Promise.reject(explained(error, source, stream)));
+    const first = run.firstMs ?? undefined;
+    let read: PageRead & { firstMs: number };
+    try {
+      read = await ask(lists.url(place), ({ text, atMs }) => {
+        const firstMs = first ?? atMs;
+        return { ...lists.read({ text, atMs, firstMs }, place), firstMs };
+      });
+    } catch (error) {
+      const other = isUnknown(error) && place.cursor !== undefined ? lists.recover?.(place.cursor) : undefined;
+      if (other === undefined) throw explained(error, source, stream);
+      return { ...run, cursor: other };
+    }
+    const { found, next, firstMs } = read;
     const receivedAtMs = Date.now();
     const events = found.map((one): Event => ({ source, receivedAtMs, ...one }));
     const { accepted, duplicate } = await takeIn(events, inbox, signal, waiting);
@@ -112,6 +121,12 @@ export async function patiently<T>(work: () => Promise<T>, signal: AbortSignal, 
       await sleep(REDIS_RETRY_MS, undefined, { signal });
     }
   }
+}
+
+/** What the sender says where it does not know what a cursor names. */
+function isUnknown(error: unknown): boolean {
+  const answered = error instanceof IngestError ? error.context['answered'] : undefined;
+  return answered === 400 || answered === 404;
 }
 
 /** An answer that stays as it is: who reads this can change it. */

@@ -93,6 +93,8 @@ export interface Backfill {
   /** The lists for a range where nobody says which; `nowMs` since the epoch. Default: all. */
   streamsFor?(range: Range, nowMs: number): readonly string[];
   url(place: Place): string;
+  /** The cursor to try where the sender answers 400 or 404 to one, as when the object that it names is gone. Undefined, or without this: it is an error. */
+  recover?(cursor: string): string | undefined;
   /** Throws `SENDER_UNAVAILABLE` for what is no page, or not the one that was asked for: it is asked for again. */
   read(page: Page, place: Place): PageRead;
 }

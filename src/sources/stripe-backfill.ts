@@ -1,11 +1,12 @@
 /**
- * Stripe's lists, newest first, each page after the last id of the one before. Its events are kept for thirty days; for what is
+ * Stripe's lists, newest first, each page after the last id of the one before; where that is gone, from its second on. Its events are kept for thirty days; for what is
  * older there are the objects themselves, which say what they are now and not since when. So they are told as of the first
  * answer of the run, whatever page they are on: never later than they were read, or they would undo what happened meanwhile.
  * (docs.stripe.com/api/events/list and /api/pagination)
  */
 import { fromMs } from '../model/instant.ts';
 import { apiRoot, foundAs, listedIn, membersOf, noPage, textOf, type Listed } from './pages.ts';
+import { STRIPE_VERSION } from './stripe-thin.ts';
 import type { Backfill, Page, PageRead, Place } from './source.ts';
 
 /** The type of the event that an object of a list is wrapped into; undefined for what no event tells of. */
@@ -53,12 +54,19 @@ export function stripeBackfill(api: string): Backfill {
     // Objects first: their events are the better word, and come after them.
     streamsFor: ({ from }, nowMs) =>
       from >= fromMs(nowMs) - EVENTS_KEPT ? ['events'] : [...LISTS.keys()].filter((name) => name !== 'events').concat('events'),
-    headers: (token) => ({ authorization: `Bearer ${token}` }),
+    headers: (token) => ({ authorization: `Bearer ${token}`, 'stripe-version': STRIPE_VERSION }),
     url({ stream, range, cursor }) {
       const query = new URLSearchParams({ limit: String(LIMIT), 'created[gte]': secondsOf(range.from) });
-      if (range.to !== undefined) query.set('created[lt]', secondsOf(range.to));
-      if (cursor !== undefined) query.set('starting_after', cursor);
+      if (stream === 'sessions') query.set('expand[0]', 'data.line_items');
+      const last = readCursor(cursor);
+      if (last?.id === '') query.set('created[lte]', last.created);
+      else if (range.to !== undefined) query.set('created[lt]', secondsOf(range.to));
+      if (last !== undefined && last.id !== '') query.set('starting_after', last.id);
       return `${root}/${listOf(stream).path}?${query.toString()}`;
+    },
+    recover(cursor) {
+      const last = readCursor(cursor);
+      return last === undefined || last.id === '' || last.created === '' ? undefined : `/${last.created}`;
     },
     read,
   };
@@ -68,13 +76,29 @@ function read({ text, firstMs }: Page, { stream, cursor }: Place): PageRead {
   const { typeOf } = listOf(stream);
   const page = membersOf(text);
   const objects = listedIn(page?.get('data'));
-  if (objects.some(({ id }) => id === cursor)) throw noPage('a page that was asked for before');
+  const before = readCursor(cursor)?.id;
+  if (objects.some(({ id }) => id === before)) throw noPage('a page that was asked for before');
   const tell = ({ id, text: object, members }: Listed) => {
     if (typeOf === undefined) return [foundAs('event', id, object, {})];
     const type = typeOf(members);
     return type === undefined ? [] : [foundAs(type, id, wrapped(type, object, firstMs), {})];
   };
-  return { found: objects.flatMap(tell), next: page?.get('has_more') === 'true' ? objects.at(-1)?.id : undefined };
+  return { found: objects.flatMap(tell), next: page?.get('has_more') === 'true' ? writeCursor(objects.at(-1)) : undefined };
+}
+
+/** The last object's id and the second in which it was made; without the id, all of that second comes again. */
+interface Cursor {
+  readonly id: string;
+  readonly created: string;
+}
+
+function writeCursor(last: Listed | undefined): string | undefined {
+  return last === undefined ? undefined : `${last.id}/${textOf(last.members.get('created')) ?? ''}`;
+}
+
+function readCursor(cursor: string | undefined): Cursor | undefined {
+  const [, id, created] = /^(.*)\/(\d*)$/.exec(cursor ?? '') ?? [];
+  return id === undefined || created === undefined ? undefined : { id, created };
 }
 
 /** An event as Stripe writes it, but for its id: this one never happened. */

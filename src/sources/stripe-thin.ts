@@ -17,7 +17,7 @@ import { topicOf, type Topic } from './stripe-mapping.ts';
 import type { Said, Told } from './stripe-read.ts';
 
 /** By it Stripe answers in the form that is read here, whatever version the account is on. */
-const VERSION = '2026-10-28.endive';
+export const STRIPE_VERSION = '2026-10-28.endive';
 
 const OBJECT_ID = /^[a-z]+_[A-Za-z0-9_]{1,250}$/;
 
@@ -83,7 +83,7 @@ export function hydrateFrom(api: string): Hydrate {
       if (thin?.place === undefined || id === undefined || !OBJECT_ID.test(id)) return undefined;
       return { url: `${root}${thin.place}${id}${SHOWN.get(thin.place) ?? ''}`, object: `${thin.place}${id}` };
     },
-    headers: (token) => ({ authorization: `Bearer ${token}`, 'stripe-version': VERSION }),
+    headers: (token) => ({ authorization: `Bearer ${token}`, 'stripe-version': STRIPE_VERSION }),
     // A 404 of anybody but Stripe is no word about the object.
     accepts(status, body) {
       const { id, error } = isJsonObject(body) ? body : {};

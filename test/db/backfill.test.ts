@@ -411,6 +411,27 @@ describe('Stripe', () => {
     expect(rows.map((row) => String(row['email'])).sort()).toEqual(Array.from({ length: 50 }, (_, i) => `v${200 + i}@pay.example`).sort());
   });
 
+  it('a list whose last object is gone meanwhile goes on from the second in which that was made', async () => {
+    const pay = build(stripe({ api: `${lists.origin}/v1` }));
+    const customers = Array.from({ length: 250 }, (_, i) => ({ id: `cus_${i}`, changed: FROM + i, shows: { email: `c${i}@pay.example` } }));
+    lists.things.set('customers', customers);
+    lists.onAnswer = () => {
+      if (lists.asked.length === 1)
+        customers.splice(
+          customers.findIndex(({ id }) => id === 'cus_150'),
+          1,
+        );
+    };
+    const done = await run(pay, { streams: ['customers'] });
+    expect(done).toMatchObject({ state: 'finished', accepted: 250, duplicate: 0, pages: 3 });
+    expect(lists.asked.map((url) => new URL(url, lists.origin).searchParams.get('starting_after'))).toEqual([
+      null,
+      'cus_150',
+      null,
+      'cus_50',
+    ]);
+  });
+
   it('for what is older there are the objects, as of the first answer: what happened since is not undone', async () => {
     const pay = build(stripe({ api: `${lists.origin}/v1` }));
     lists.date = Math.floor(Date.now() / 1_000) - 100;

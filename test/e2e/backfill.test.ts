@@ -1,20 +1,20 @@
 /** What must hold: webhooks and an overlapping backfill at once, the backfill killed twice and resumed, and each object is in the graph once. */
 import type { ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { apply } from '../../src/apply.ts';
 import { createBolt } from '../../src/graph/driver.ts';
 import { applySchema } from '../../src/graph/schema.ts';
 import { readGraph } from '../../src/graph/snapshot.ts';
+import { createGraphStore } from '../../src/graph/store.ts';
 import { commerce } from '../../src/model/commerce.ts';
 import { diffGraphs, type PublicGraph } from '../../src/model/graph.ts';
-import { apply } from '../../src/apply.ts';
-import { createGraphStore } from '../../src/graph/store.ts';
-import { createHash } from 'node:crypto';
-import { createRandom } from '../../src/verify/random.ts';
 import { woocommerce } from '../../src/sources/woocommerce.ts';
+import { createRandom } from '../../src/verify/random.ts';
 import { cli, start, type Place } from '../support/cli.ts';
 import { secret, SECRET_TEXT, woocommerceDelivery } from '../support/deliveries.ts';
 import { FAULTS, openLists, speakWoocommerce, woocommerceText, type Lists, type Thing } from '../support/lists.ts';

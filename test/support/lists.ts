@@ -107,8 +107,11 @@ export function speakStripe({ things }: Pick<Lists, 'things'>, { pathname, searc
   const list = things.get(pathname.replace('/v1/', '')) ?? [];
   const from = Number(query.get('created[gte]'));
   const to = Number(query.get('created[lt]') ?? Infinity);
-  const newest = list.filter(({ changed }) => changed >= from && changed < to).toSorted((a, b) => b.changed - a.changed);
-  const start = query.has('starting_after') ? newest.findIndex(({ id }) => id === query.get('starting_after')) + 1 : 0;
+  const last = Number(query.get('created[lte]') ?? Infinity);
+  const newest = list.filter(({ changed }) => changed >= from && changed < to && changed <= last).toSorted((a, b) => b.changed - a.changed);
+  const after = query.get('starting_after');
+  if (after !== null && !newest.some(({ id }) => id === after)) return undefined;
+  const start = newest.findIndex(({ id }) => id === after) + 1;
   const limit = Number(query.get('limit'));
   const data = newest.slice(start, start + limit).map(stripeText);
   return `{"object":"list","url":"${pathname}","has_more":${newest.length > start + limit},"data":[${data.join(',')}]}`;
