@@ -1,25 +1,40 @@
-/** PayPal's deliveries against `serve`: what a certificate that is there, missing or made up comes to on the wire. */
+/** PayPal's deliveries through the whole service: what a certificate that is there, missing or made up comes to, and what is in the graph. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { PAYPAL_CERT_PATH, paypalDelivery } from '../support/paypal.ts';
+import { tellStory } from '../../src/cli/sample.ts';
+import { openGraph, type TestGraph } from '../support/graph.ts';
+import { PAYPAL_CERT_PATH, paypalBody, paypalDelivery } from '../support/paypal.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
+import { neo4j } from '../support/runtime.ts';
+import { ADMIN_TOKEN, drained } from '../support/service.ts';
 
 let redis: RedisServer;
+let graph: TestGraph;
 let receiver: Awaited<ReturnType<typeof startReceiver>>;
 const logged: string[] = [];
 
 beforeAll(async () => {
   redis = await startRedis();
-  receiver = await startReceiver({ redisUrl: redis.url, prefix: 'paypal', onLog: (line) => logged.push(line) });
+  graph = await openGraph();
+  await graph.wipe();
+  receiver = await startReceiver({
+    redisUrl: redis.url,
+    prefix: 'paypal',
+    neo4j: neo4j(),
+    env: { ADMIN_TOKEN, EVENTGRAFT_MAX_LAG: '0' },
+    onLog: (line) => logged.push(line),
+  });
 });
 afterAll(async () => {
   await receiver?.close();
   await redis?.close();
+  await graph?.close();
 });
 
-async function deliver(id: string, extra: Readonly<Record<string, string>> = {}) {
-  const body = JSON.stringify({ id, event_type: 'PAYMENT.CAPTURE.COMPLETED' });
+const notice = (id: string): string => JSON.stringify({ id, event_type: 'INVOICING.INVOICE.PAID' });
+
+async function deliver(id: string, extra: Readonly<Record<string, string>> = {}, body = notice(id)) {
   const { headers } = paypalDelivery({ body, atSeconds: Math.floor(Date.now() / 1_000) }, extra);
   const answer = await fetch(`${receiver.url}/webhooks/paypal`, { method: 'POST', body, headers });
   return { status: answer.status, retryAfter: answer.headers.get('retry-after'), code: /"code":"(\w+)"/.exec(await answer.text())?.[1] };
@@ -48,6 +63,27 @@ test.each([
   const before = receiver.askedOfPaypal.length;
   expect(await deliver('WH-z', { 'paypal-cert-url': url })).toMatchObject({ status: 401, code: 'BAD_SIGNATURE' });
   expect(receiver.askedOfPaypal).toHaveLength(before);
+});
+
+test('a shop’s story is in the graph, and its signatures are nowhere', async () => {
+  const bodies = tellStory('paypal', 60).map(paypalBody);
+  const answers = await Promise.all(bodies.map((body) => deliver('', {}, body)));
+  expect(answers.filter(({ status }) => status !== 202)).toEqual([]);
+  await drained(receiver.url, 20_000);
+  const [count] = await graph.run(`MATCH (c:Customer)-[:PLACED]->(o:Order)-[:CONTAINS]->(:Product)
+    RETURN count(DISTINCT o) AS orders, count { (:Payment)-[:PAYS]->(:Order) } AS payments`);
+  expect([Number(count?.['orders']) > 3, Number(count?.['payments']) > 1]).toEqual([true, true]);
+  const { id = '' } = JSON.parse(bodies[0] ?? '{}') as { id?: string };
+  const shown = await fetch(`${receiver.url}/events/${encodeURIComponent(`paypal:${id}`)}`, { headers: { 'x-admin-token': ADMIN_TOKEN } });
+  const { headers } = (await shown.json()) as { headers: Record<string, string> };
+  expect(Object.keys(headers).toSorted()).toEqual([
+    'content-type',
+    'paypal-auth-algo',
+    'paypal-cert-url',
+    'paypal-transmission-id',
+    'paypal-transmission-time',
+    'user-agent',
+  ]);
 });
 
 test('nothing of it is a fault of ours, and what was asked is counted', async () => {
