@@ -49,6 +49,8 @@ export interface Config {
   secretsOf(source: string): readonly Secret[];
   /** What a source proves itself with where it is asked for objects: `FETCH_TOKEN_<SOURCE>` or its `_FILE`. */
   fetchTokenOf(source: string): string | undefined;
+  /** What proves to a source's gateway who reports to it: `ACKNOWLEDGE_TOKEN_<SOURCE>` or its `_FILE`. */
+  acknowledgeTokenOf(source: string): string | undefined;
 }
 
 const MIN_TOKEN_LENGTH = 32;
@@ -159,7 +161,8 @@ export function loadConfig(env: Environment): Config {
     runtime: set.EVENTGRAFT_RUNTIME,
     logLevel: set.EVENTGRAFT_LOG_LEVEL,
     secretsOf: (source) => readSecrets(env, source),
-    fetchTokenOf: (source) => readFetchToken(env, source),
+    fetchTokenOf: (source) => readToken(env, fetchVariable(source)),
+    acknowledgeTokenOf: (source) => readToken(env, acknowledgeVariable(source)),
   };
 }
 
@@ -173,12 +176,16 @@ export function fetchVariable(source: string): string {
   return `FETCH_TOKEN_${inCapitals(source)}`;
 }
 
+/** `acme-shop` → `ACKNOWLEDGE_TOKEN_ACME_SHOP`. */
+export function acknowledgeVariable(source: string): string {
+  return `ACKNOWLEDGE_TOKEN_${inCapitals(source)}`;
+}
+
 function inCapitals(source: string): string {
   return source.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
 }
 
-function readFetchToken(env: Environment, source: string): string | undefined {
-  const variable = fetchVariable(source);
+function readToken(env: Environment, variable: string): string | undefined {
   const file = readLines(env, `${variable}_FILE`);
   const text = env[variable] === '' ? undefined : env[variable];
   if (file !== undefined && text !== undefined) throw bad(`${variable} and ${variable}_FILE are both set; keep one`);

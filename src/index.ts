@@ -15,6 +15,7 @@ export { boolean, first, float, integer, max, min, ranked, text, time, union, ty
 export type { Auth } from './sources/auth.ts';
 export { cloudevents, type CloudeventsOptions } from './sources/cloudevents.ts';
 export { facts } from './sources/facts.ts';
+export { acknowledging, type GatewayOptions } from './sources/gateway.ts';
 export { generic, type GenericOptions } from './sources/generic.ts';
 export { github, type GithubEvent, type GithubOptions } from './sources/github.ts';
 export { paypal, type PaypalOptions } from './sources/paypal.ts';
@@ -22,6 +23,7 @@ export { amountAt, idAt, integerAt, listAt, objectAt, readObject, required, text
 export { segment, type SegmentOptions } from './sources/segment.ts';
 export { shopify } from './sources/shopify.ts';
 export type {
+  Acknowledge,
   Backfill,
   Evidence,
   Found,
@@ -34,6 +36,7 @@ export type {
   Range,
   Source,
   SourceBuilder,
+  Verdict,
   Wanted,
 } from './sources/source.ts';
 export { checkStamp, digestOf, header, matchHmac, requireSecrets } from './sources/signature.ts';

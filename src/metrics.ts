@@ -17,6 +17,7 @@ export interface Gauges {
   queued?(): Promise<number> | number;
   hydrating?(): Promise<number> | number;
   parked?(): Promise<number> | number;
+  reportsWaiting?(): Promise<number> | number;
 }
 
 export interface Metrics {
@@ -32,6 +33,8 @@ export interface Metrics {
   retried(reason: string): void;
   /** A sender was asked for an object or a certificate: the status of its answer, or an error code. */
   fetched(source: string, answer: string, durationMs: number): void;
+  /** A gateway was told what became of an event, or was to be: the status of its answer, or an error code. */
+  reported(source: string, answer: string): void;
   /** Where the current depth and the parked events are asked for. */
   watch(gauges: Gauges): void;
   /** The exposition text, and the type to serve it under. */
@@ -94,6 +97,12 @@ export function createMetrics(): Metrics {
     registers,
   });
   const fetchTime = new Histogram({ name: 'eventgraft_fetch_seconds', help: 'How long one took.', buckets: FETCH_BUCKETS, registers });
+  const reports = new Counter({
+    name: 'eventgraft_reports_total',
+    help: 'Reports to gateways, by status or error code.',
+    labelNames: ['source', 'answer'],
+    registers,
+  });
   const lastCommit = new Gauge({ name: 'eventgraft_last_commit_timestamp_seconds', help: 'When a batch was last committed.', registers });
   let watched: Gauges = {};
   const gauge = (name: string, help: string, ask: (from: Gauges) => Promise<number> | number | undefined): Gauge => {
@@ -112,6 +121,7 @@ export function createMetrics(): Metrics {
   gauge('eventgraft_queued', 'Events in the queue.', (from) => from.queued?.());
   gauge('eventgraft_hydrating', 'Of these, events that wait for the object they are about.', (from) => from.hydrating?.());
   gauge('eventgraft_parked', 'Events that an edge still waits with.', (from) => from.parked?.());
+  gauge('eventgraft_reports_waiting', 'Reports that gateways have not answered yet.', (from) => from.reportsWaiting?.());
 
   return {
     accepted(source, ackMs) {
@@ -137,6 +147,7 @@ export function createMetrics(): Metrics {
       fetches.inc({ source, answer });
       fetchTime.observe(durationMs / 1_000);
     },
+    reported: (source, answer) => reports.inc({ source, answer }),
     watch(gauges) {
       watched = gauges;
     },

@@ -21,6 +21,7 @@ import type { Metrics } from './metrics.ts';
 import { createOutbound } from './outbound/outbound.ts';
 import type { Inbox } from './queue/inbox.ts';
 import { probeInbox, readEpoch, type DurabilityReport, type Redis } from './queue/redis.ts';
+import { countReports } from './queue/reports.ts';
 import { receive } from './receive.ts';
 import type { Worker } from './worker.ts';
 
@@ -74,6 +75,7 @@ export async function listen({ config, setup, roles, log }: ServeOptions, closer
     queued: async () => (await inbox.counts()).queued,
     hydrating: async () => (await inbox.counts()).hydrating,
     parked: async () => (await events.stats()).parked,
+    reportsWaiting: () => countReports(stores.redis, config.queuePrefix, acknowledgingIn(setup)),
   });
   const app = createApp({
     events,
@@ -116,6 +118,11 @@ function startDocuments({ setup, log }: Pick<ServeOptions, 'setup' | 'log'>, met
       log.debug(fetch, 'document.fetched');
     },
   });
+}
+
+/** Of the sources whose gateways are told. */
+function acknowledgingIn({ sources }: Setup): string[] {
+  return [...sources.values()].flatMap(({ name, acknowledge }) => (acknowledge === undefined ? [] : [name]));
 }
 
 function roleOf(roles: ServeOptions['roles']): 'serve' | 'work' | 'dev' {

@@ -1,8 +1,10 @@
-/** The role `work`: from the queue into the graph, beside it what asks senders for objects, and a look at both stores' memories. */
+/** The role `work`: from the queue into the graph, beside it what asks senders for objects and what tells gateways, and a look at both stores' memories. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fetchVariable, type Config } from './config.ts';
+import { createAcknowledgement, type Acknowledgement } from './acknowledge.ts';
+import { acknowledgeVariable, fetchVariable, type Config } from './config.ts';
 import { IngestError } from './errors.ts';
 import { matchEpochs, moveWatermark, type Lives } from './epoch.ts';
+import { createWhatBecame } from './graph/became.ts';
 import type { Bolt } from './graph/driver.ts';
 import { readMeta } from './graph/meta.ts';
 import { requireSchema } from './graph/schema.ts';
@@ -16,6 +18,7 @@ import { createOutbound } from './outbound/outbound.ts';
 import { createAside, type Aside } from './queue/aside.ts';
 import { createConsumer } from './queue/consumer.ts';
 import { connectRedis, type Redis } from './queue/redis.ts';
+import { createReports } from './queue/reports.ts';
 import { createWorker, type Worker } from './worker.ts';
 
 export interface WorkOptions {
@@ -54,10 +57,12 @@ export async function startWork(
   const connection = connectRedis(redisUrl, { role: 'worker', log });
   closers.push(() => connection.disconnect());
   const hydration = startHydration({ config, setup, log }, closers, { redis: connection, metrics });
+  const acknowledgement = startAcknowledgement({ config, setup, log }, closers, { redis: connection, bolt, metrics });
   const worker = createWorker(graph, {
     sources: setup.sources,
     maxFutureMs: config.maxFutureSeconds * 1_000,
     aside: hydration,
+    gateways: acknowledgement,
     report: {
       setAside: (events) => log.debug({ events }, 'events.set-aside'),
       applied(batch) {
@@ -90,6 +95,7 @@ export async function startWork(
   worker.start();
   consumer.run();
   hydration.run();
+  acknowledgement.run();
   return worker;
 }
 
@@ -103,9 +109,12 @@ function startHydration(
   { redis, metrics }: Pick<WorkStores, 'redis' | 'metrics'>,
 ): Pick<Aside, 'add' | 'run'> & Pick<Hydration, 'wants'> {
   const asking = [...setup.sources.values()].flatMap(({ name, hydrate }) => (hydrate === undefined ? [] : [{ name, hydrate }]));
-  const tokens = new Map(asking.map(({ name }) => [name, config.fetchTokenOf(name)]));
-  for (const [name, token] of tokens)
-    if (token === undefined) throw new IngestError('BAD_CONFIG', `source ${name} asks its sender for objects; set ${fetchVariable(name)}`);
+  const tokens = new Map(
+    asking.map(({ name }) => [
+      name,
+      required(config.fetchTokenOf(name), `source ${name} asks its sender for objects; set ${fetchVariable(name)}`),
+    ]),
+  );
   const hydration = createHydration({
     sources: setup.sources,
     outbound: createOutbound(asking.map(({ hydrate }) => hydrate.origin)),
@@ -130,6 +139,57 @@ function startHydration(
     await closing;
   });
   return { wants: (event) => hydration.wants(event), add: (events) => aside.add(events), run: () => aside.run() };
+}
+
+/** Tells gateways what became of their events. Throws `BAD_CONFIG` for a source without its token or with a host that no request may go to. */
+function startAcknowledgement(
+  { config, setup, log }: Pick<WorkOptions, 'config' | 'setup' | 'log'>,
+  closers: Closers,
+  { redis, bolt, metrics }: Pick<WorkStores, 'redis' | 'metrics'> & { readonly bolt: Bolt },
+): Acknowledgement {
+  const telling = [...setup.sources.values()].flatMap(({ name, acknowledge }) =>
+    acknowledge === undefined ? [] : [{ name, acknowledge }],
+  );
+  const tokens = new Map(
+    telling.map(({ name }) => [
+      name,
+      required(config.acknowledgeTokenOf(name), `source ${name} reports to a gateway; set ${acknowledgeVariable(name)}`),
+    ]),
+  );
+  const acknowledgement = createAcknowledgement({
+    sources: setup.sources,
+    outbound: createOutbound(telling.map(({ acknowledge }) => acknowledge.origin)),
+    reports: createReports({ redis, prefix: config.queuePrefix }),
+    whatBecame: createWhatBecame(bolt),
+    tokenOf: (name) => tokens.get(name) ?? '',
+    report: {
+      answered({ durationMs, ...said }) {
+        const { source, status, means } = said;
+        metrics.reported(source, String(status));
+        const advice =
+          means === 'denied'
+            ? { advice: `Set ${acknowledgeVariable(source)} to what the gateway takes and restart work; its reports wait.` }
+            : {};
+        log[REPORT_LEVELS[means]]({ ...said, durationMs: Math.round(durationMs), ...advice }, `report.${means}`);
+      },
+      failed({ error, ...which }) {
+        metrics.reported(which.source, error instanceof IngestError ? error.code : 'FAULT');
+        log.debug({ ...which, err: error }, 'report.failed');
+      },
+      lost: (outage) => log.warn(outage, 'gateway.lost'),
+      found: (outage) => log.info(outage, 'gateway.found'),
+    },
+  });
+  closers.push(() => acknowledgement.close());
+  return acknowledgement;
+}
+
+/** What is given up, and what a person must see to, is told at once. */
+const REPORT_LEVELS = { taken: 'debug', failed: 'debug', refused: 'warn', denied: 'error' } as const;
+
+function required(token: string | undefined, problem: string): string {
+  if (token === undefined) throw new IngestError('BAD_CONFIG', problem);
+  return token;
 }
 
 /** A worker that is started before its graph waits for it, like one that loses it. Wrong credentials are told at once. */

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 
+import type { Acknowledgement, Settled } from './acknowledge.ts';
 import { apply, release, type Outcome } from './apply.ts';
 import { IngestError } from './errors.ts';
 import type { Event } from './event.ts';
@@ -35,13 +36,18 @@ export interface WorkerOptions extends MapOptions {
   readonly report?: WorkerReport;
   /** Events that need more than they say, and where they are kept meanwhile: on disk when `add` resolves. */
   readonly aside?: { wants(event: Event): boolean; add(events: readonly Thin[]): Promise<void> };
+  /** Those who want to hear what became of their events: on disk when it resolves. */
+  readonly gateways?: Pick<Acknowledgement, 'settled' | 'releasing'>;
   readonly now?: () => number;
   /** How often quarantined events are looked for. */
   readonly releaseEveryMs?: number;
 }
 
 export interface Worker {
-  /** Resolves once all events of these jobs are in the graph and its ledger, or set aside. Rejects after `close`, or when they could not be set aside. */
+  /**
+   * Resolves once all events of these jobs are in the graph and its ledger, or set aside, and what gateways want to hear is on
+   * disk. Rejects after `close`, or when something could not be put on disk.
+   */
   handle(jobs: readonly WorkerJob[]): Promise<void>;
   /** Starts what is done from time to time: releasing quarantined events, dropping old marks. */
   start(): void;
@@ -100,7 +106,10 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
       event: entry.event,
       ledgerKey: entry.key,
     }));
-    report.released?.(await release(intake, graph, { ...options, asOfMs: now() }));
+    // Before, since nobody would come by again after a crash in between.
+    await options.gateways?.releasing(due.map(({ event }) => event));
+    const outcomes = await release(intake, graph, { ...options, asOfMs: now() });
+    report.released?.(outcomes);
   }
 
   /** What fails is done again the next time; an outage is reported by `handle`. */
@@ -122,6 +131,7 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
       if (ready.length === 0) return;
       const outcomes = await persist(() => apply(ready, graph, options));
       report.applied?.({ jobs: jobs.length, events: ready.length, outcomes, durationMs: now() - started });
+      await options.gateways?.settled(settledOf(ready, outcomes));
     },
     start() {
       every(releaseEveryMs, releaseDue);
@@ -141,6 +151,14 @@ function intakeOf(job: WorkerJob, row: Row, index: number, nowMs: number): Intak
   const bodyHash = createHash('sha256').update(row.raw).digest('hex');
   const event = { source: 'queue', id: bodyHash, body: row.raw, bodyHash, headers: {}, receivedAtMs: nowMs };
   return { ...place, event, unreadable: row.unreadable };
+}
+
+/** Without rows that are no events: no gateway knows them. */
+function settledOf(intake: readonly Intake[], outcomes: readonly Outcome[]): Settled[] {
+  return outcomes.flatMap((outcome, i) => {
+    const one = intake[i];
+    return one === undefined || one.unreadable !== undefined ? [] : [{ event: one.event, outcome }];
+  });
 }
 
 /** Resolves early when the worker closes. */

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { basename } from 'node:path';
 
-import { loadConfig, readEnvironment, type Config } from '../config.ts';
+import { acknowledgeVariable, fetchVariable, loadConfig, readEnvironment, type Config } from '../config.ts';
 import * as library from '../index.ts';
 import { loadSetup, type Setup } from '../load-config.ts';
 import { commerce } from '../model/commerce.ts';
@@ -52,6 +52,7 @@ async function examine(config: Config, tell: (...found: readonly Check[]) => voi
     sources: new Map(),
     file: undefined,
   }));
+  tell(checkRequests(setup, config));
 
   const redis = findRedis(config);
   const graph = findGraph(config);
@@ -111,6 +112,22 @@ async function checkSources(config: Config): Promise<Check> {
   } catch (error) {
     return fromError('sources', error);
   }
+}
+
+/** What `work` proves itself with where it sends requests: without that it does not start. */
+export function checkRequests({ sources }: Pick<Setup, 'sources'>, config: Pick<Config, 'fetchTokenOf' | 'acknowledgeTokenOf'>): Check {
+  const needed = [...sources.values()].flatMap(({ name, hydrate, acknowledge }) => [
+    ...(hydrate === undefined
+      ? []
+      : [{ what: `asks ${hydrate.origin}`, name, variable: fetchVariable(name), token: config.fetchTokenOf(name) }]),
+    ...(acknowledge === undefined
+      ? []
+      : [{ what: `reports to ${acknowledge.origin}`, name, variable: acknowledgeVariable(name), token: config.acknowledgeTokenOf(name) }]),
+  ]);
+  if (needed.length === 0) return none('requests', 'no source asks its sender or reports to a gateway');
+  const detail = needed.map(({ name, what }) => `${name} ${what}`).join(', ');
+  const missing = needed.filter(({ token }) => token === undefined).map(({ variable }) => variable);
+  return missing.length === 0 ? ok('requests', detail) : bad('requests', detail, `Set ${missing.join(' and ')}, or work does not start.`);
 }
 
 export function checkTokens({ adminTokens, producerTokens }: Pick<Config, 'adminTokens' | 'producerTokens'>, isLocal: boolean): Check {

@@ -83,7 +83,7 @@ export function showDetail(found: Found, parked: boolean, factsOf: FactsOf): Eve
 }
 
 /** The segment keeps the first reason in full; of a later one there is the code. */
-function errorOf(entry: LedgerEntry, state: State, code: string | undefined): PublicEvent['error'] {
+export function errorOf(entry: LedgerEntry, state: State, code: string | undefined): PublicEvent['error'] {
   if (code === undefined && REGULAR.has(state)) return null;
   const { error } = entry;
   if (code !== undefined && code !== error?.code) return { code, message: isErrorCode(code) ? ERRORS[code].advice : code };

@@ -17,6 +17,9 @@ export function keysOf(prefix: string) {
     /** A BullMQ key of the queue: `wait`, `active`, a job's id. */
     queue: (part: string) => `${prefix}:${QUEUE}:${part}`,
     hydrate: (part: string) => `${prefix}:${HYDRATE_QUEUE}:${part}`,
+    /** What a source's gateway is still to be told, by when; and how often each of it was tried. */
+    reports: (source: string) => `${prefix}:reports:${source}`,
+    reportTries: (source: string) => `${prefix}:report-tries:${source}`,
     /** The duplicate mark: 128 bits of (source, id, body hash). Source names have no line feed, hashes none either. */
     mark: (source: string, id: string, bodyHash: string) =>
       `${prefix}:m:${createHash('sha256').update(`${source}\n${bodyHash}\n${id}`).digest('base64url').slice(0, 22)}`,

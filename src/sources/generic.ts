@@ -13,6 +13,7 @@ import type { Model } from '../model/model.ts';
 import { authSchema, createVerifier } from './auth.ts';
 import { typeText } from './data-facts.ts';
 import { compileExpression, compileFact, expression, factSchema, idOf, isTrue } from './generic-mapping.ts';
+import { acknowledgeAt, gatewaySchema } from './gateway.ts';
 import { pinnedHeader } from './signature.ts';
 import type { Ignored, SourceBuilder } from './source.ts';
 
@@ -45,6 +46,8 @@ const schema = z.strictObject({
   ),
   /** What another body under a known id is. `edit` is ordered by `observedAt`, which it needs. Default `conflict`. */
   sameId: z.enum(['conflict', 'edit']).exactOptional(),
+  /** A gateway that wants to hear what became of its events, under ids that it knows: those of a header or a field. */
+  acknowledge: gatewaySchema.exactOptional(),
   /** Raise it when the mapping changes its mind about events that were already seen. Default 1. */
   version: z.int().positive().exactOptional(),
 });
@@ -67,9 +70,11 @@ export function generic(options: GenericOptions): SourceBuilder {
 export function genericOf(description: unknown): SourceBuilder {
   return ({ name, secrets, model }) => {
     const config = readConfig(name, description);
-    const { identity, type, version = 1, sameId = 'conflict' } = config;
+    const { identity, type, version = 1, sameId = 'conflict', acknowledge } = config;
     if (sameId === 'edit' && config.observedAt === undefined)
       throw new IngestError('BAD_CONFIG', `${name}.sameId: an edit is ordered by observedAt, which is not said`);
+    if (acknowledge !== undefined && !('header' in identity || 'body' in identity))
+      throw new IngestError('BAD_CONFIG', `${name}.acknowledge: a gateway knows the ids that it gave, so identity must be header or body`);
     const pinned = [identity, type].flatMap((from) =>
       typeof from === 'object' && 'header' in from ? [keptHeader(name, from.header)] : [],
     );
@@ -81,6 +86,7 @@ export function genericOf(description: unknown): SourceBuilder {
       model,
       version: `generic@${version}`,
       sameId,
+      ...(acknowledge === undefined ? {} : { acknowledge: acknowledgeAt(name, acknowledge) }),
       keepHeaders: [...new Set([...pinned, 'content-type', 'user-agent'])],
       verify: createVerifier(name, config.auth, secrets),
       identify(delivery, body, bodyHash) {

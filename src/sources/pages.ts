@@ -81,14 +81,6 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** The configured address of an API, without a slash at its end. Throws `BAD_CONFIG`. */
-export function apiRoot(pack: string, api: string, example: string): string {
-  const url = URL.canParse(api) ? new URL(api) : undefined;
-  if (url === undefined || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '')
-    throw new IngestError('BAD_CONFIG', `${pack}: api must be a URL without user and query, such as ${example}`);
-  return `${url.origin}${url.pathname.replace(/\/$/, '')}`;
-}
-
 /** One object of a page: its own text, and what it says by name. */
 export interface Listed {
   readonly id: string;
@@ -128,8 +120,19 @@ export function textOf(value: string | undefined): string | undefined {
 /** An object in this state, under a topic: the same state is the same event, whoever asks how often, and never one that was delivered. */
 export function foundAs(topic: string, id: string, body: string, headers: Readonly<Record<string, string>>): Found {
   const bodyHash = sha256(body);
-  return { id: `backfill/${topic}/${id}/${bodyHash}`, body, bodyHash, headers };
+  return { id: backfillId(topic, id, bodyHash), body, bodyHash, headers };
 }
+
+/** The id of an object in one state: no sender gives such ids. */
+export function backfillId(topic: string, id: string, bodyHash: string): string {
+  return `${BACKFILLED}${topic}/${id}/${bodyHash}`;
+}
+
+export function isBackfillId(id: string): boolean {
+  return id.startsWith(BACKFILLED);
+}
+
+const BACKFILLED = 'backfill/';
 
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');

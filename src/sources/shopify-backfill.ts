@@ -4,7 +4,8 @@
  * (shopify.dev, REST Admin API: orders, customers, products)
  */
 import { formatInstant } from '../model/instant.ts';
-import { apiRoot, ascendingIn, foundAs, itemsOf, listedIn, membersOf, noPage, type Listed } from './pages.ts';
+import { readBaseUrl } from './base-url.ts';
+import { ascendingIn, foundAs, itemsOf, listedIn, membersOf, noPage, type Listed } from './pages.ts';
 import type { Backfill, Found, Page, Place } from './source.ts';
 
 /** List → the topic under which a webhook would tell of the same object. */
@@ -22,7 +23,7 @@ const LIMIT = 250;
 
 /** `api` such as `https://acme.myshopify.com/admin/api/2026-01`. Throws `BAD_CONFIG`. */
 export function shopifyBackfill(api: string, topicHeader: string): Backfill {
-  const root = apiRoot('shopify', api, 'https://acme.myshopify.com/admin/api/2026-01');
+  const root = readBaseUrl('shopify: api', api, 'https://acme.myshopify.com/admin/api/2026-01');
   return {
     origin: new URL(root).origin,
     streams: [...STREAMS.keys()],

@@ -49,6 +49,8 @@ interface SourceOver<M, S> {
   readonly hydrate?: Hydrate;
   /** For senders that list what they have. */
   readonly backfill?: Backfill;
+  /** For sources behind a gateway that wants to hear what became of its events. */
+  readonly acknowledge?: Acknowledge;
 }
 
 /** The document that a signature is checked against. Pure: where it is, and whether it is any good; src/documents.ts does the asking. */
@@ -130,6 +132,19 @@ export interface PageRead {
 
 /** An event to be taken in. */
 export type Found = Omit<Event, 'source' | 'receivedAtMs'>;
+
+/** What a gateway hears of an event: it is settled, or it has failed for good. */
+export type Verdict = 'ack' | 'fail';
+
+/** How a gateway is told. Pure, as `Hydrate` is; the worker does the telling (src/acknowledge.ts). */
+export interface Acknowledge {
+  /** The one host that is told, from the configuration. */
+  readonly origin: string;
+  /** Where a verdict on an event is posted to; undefined for an id that no URL can hold. */
+  urlOf(id: string, verdict: Verdict): string | undefined;
+  /** What proves who reports, made of `ACKNOWLEDGE_TOKEN_<SOURCE>`. */
+  headers(token: string): Readonly<Record<string, string>>;
+}
 
 /** What a configuration gives a source: its name, its live secrets, and the model it speaks. */
 export interface SourceSettings {

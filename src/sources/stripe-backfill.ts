@@ -5,7 +5,8 @@
  * (docs.stripe.com/api/events/list and /api/pagination)
  */
 import { fromMs } from '../model/instant.ts';
-import { apiRoot, foundAs, listedIn, membersOf, noPage, textOf, type Listed } from './pages.ts';
+import { readBaseUrl } from './base-url.ts';
+import { foundAs, listedIn, membersOf, noPage, textOf, type Listed } from './pages.ts';
 import { STRIPE_VERSION } from './stripe-thin.ts';
 import type { Backfill, Page, PageRead, Place } from './source.ts';
 
@@ -47,7 +48,7 @@ const EVENTS_KEPT = 30n * 86_400n * SECOND;
 
 /** `api` such as `https://api.stripe.com/v1`. Throws `BAD_CONFIG`. */
 export function stripeBackfill(api: string): Backfill {
-  const root = apiRoot('stripe', api, 'https://api.stripe.com/v1');
+  const root = readBaseUrl('stripe: api', api, 'https://api.stripe.com/v1');
   return {
     origin: new URL(root).origin,
     streams: [...LISTS.keys()],

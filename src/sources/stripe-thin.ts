@@ -9,8 +9,8 @@ import type { Event, Fetched } from '../event.ts';
 import { isJsonObject, parseJson, type Json } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
+import { readBaseUrl } from './base-url.ts';
 import { emailFacts } from './emails.ts';
-import { apiRoot } from './pages.ts';
 import { idAt, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
 import type { Hydrate, Ignored } from './source.ts';
 import { topicOf, type Topic } from './stripe-mapping.ts';
@@ -71,7 +71,7 @@ function thinOf(json: Json): Thin | undefined {
 
 /** Asks Stripe's API for the objects of thin events, with a key that may read them. `api` such as `https://api.stripe.com/v1`. Throws `BAD_CONFIG`. */
 export function hydrateFrom(api: string): Hydrate {
-  const [, root] = /^(.+)\/v1$/.exec(apiRoot('stripe', api, 'https://api.stripe.com/v1')) ?? [];
+  const [, root] = /^(.+)\/v1$/.exec(readBaseUrl('stripe: api', api, 'https://api.stripe.com/v1')) ?? [];
   if (root === undefined)
     throw new IngestError('BAD_CONFIG', 'stripe: with thin events, api must end in /v1: objects of /v2 are asked for beside it');
   return {

@@ -5,7 +5,7 @@
  * (class-wc-rest-crud-controller.php and class-wc-rest-customers-v1-controller.php, `get_collection_params`)
  */
 import { formatInstant, parseInstant } from '../model/instant.ts';
-import { ascendingIn, foundAs, noPage, sha256, textOf, type Listed } from './pages.ts';
+import { ascendingIn, backfillId, foundAs, noPage, sha256, textOf, type Listed } from './pages.ts';
 import type { Backfill, Found, Page, PageRead, Place, Range } from './source.ts';
 
 interface List {
@@ -89,7 +89,7 @@ function trashed({ id, text }: Listed, { atMs }: Page, topicHeader: string): Fou
   const topic = 'order.deleted';
   const notice = tell(topic, { id, text: `{"id":${id}}`, members: new Map() }, topicHeader);
   const bodyHash = sha256(text);
-  return { ...notice, id: `backfill/${topic}/${id}/${bodyHash}`, fetched: { body: text, bodyHash, status: 200, at: atMs } };
+  return { ...notice, id: backfillId(topic, id, bodyHash), fetched: { body: text, bodyHash, status: 200, at: atMs } };
 }
 
 /** By its last change; what was never changed, by its making. What has no time that can be read is the mapping's to refuse. */

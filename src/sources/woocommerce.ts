@@ -6,7 +6,7 @@
 import { IngestError } from '../errors.ts';
 import type { Event } from '../event.ts';
 import { isJsonObject, type Json } from '../json.ts';
-import { apiRoot } from './pages.ts';
+import { readBaseUrl } from './base-url.ts';
 import { digestOf, header, matchHmac, pinnedHeader, requireSecrets } from './signature.ts';
 import type { Hydrate, SourceBuilder } from './source.ts';
 import { woocommerceBackfill } from './woocommerce-backfill.ts';
@@ -48,7 +48,7 @@ export function woocommerce(options: WoocommerceOptions = {}): SourceBuilder {
   const only = options.site === undefined ? undefined : siteOf(options.site);
   if (options.site !== undefined && !SITE.test(options.site))
     throw new IngestError('BAD_CONFIG', 'woocommerce: site must be a host, with a path if there is one, such as shop.example');
-  const root = options.api === undefined ? undefined : apiRoot('woocommerce', options.api, 'https://shop.example/wp-json/wc/v3');
+  const root = options.api === undefined ? undefined : readBaseUrl('woocommerce: api', options.api, 'https://shop.example/wp-json/wc/v3');
   return ({ name, secrets, model }) => {
     const live = requireSecrets(name, secrets);
     return {

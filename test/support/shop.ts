@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 
 import { expect } from 'vitest';
 
+import { createAcknowledgement } from '../../src/acknowledge.ts';
 import type { Event } from '../../src/event.ts';
+import { createWhatBecame } from '../../src/graph/became.ts';
 import type { GraphStore } from '../../src/graph/store.ts';
 import { createHydration } from '../../src/hydrate.ts';
 import { isJsonObject, parseJson, type Json } from '../../src/json.ts';
@@ -15,6 +17,7 @@ import { createAside } from '../../src/queue/aside.ts';
 import { createConsumer } from '../../src/queue/consumer.ts';
 import { createInbox, type Inbox } from '../../src/queue/inbox.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
+import { createReports } from '../../src/queue/reports.ts';
 import type { Source } from '../../src/sources/source.ts';
 import { createWorker } from '../../src/worker.ts';
 import { countLedger, MAX_FUTURE_MS, RECEIVED_MS, type TestGraph } from './graph.ts';
@@ -102,11 +105,21 @@ export function thinSource(name: string, origin: string): Source {
 
 export interface Shopfloor {
   readonly inbox: Inbox;
-  /** Starts a worker with its own connection. `asking: false`: one that sets aside and applies, and asks nobody. */
-  work(options?: { asking?: boolean; applying?: boolean; wide?: number; maxDelayMs?: number; lockMs?: number; store?: GraphStore }): Work;
+  /** Starts a worker with its own connection. `asking: false`: one that sets aside and applies, and asks nobody; `telling`, of gateways, likewise. */
+  work(options?: WorkOptions): Work;
   /** Waits until nothing is queued. */
   drained(withinMs?: number): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface WorkOptions {
+  readonly asking?: boolean;
+  readonly applying?: boolean;
+  readonly telling?: boolean;
+  readonly wide?: number;
+  readonly maxDelayMs?: number;
+  readonly lockMs?: number;
+  readonly store?: GraphStore;
 }
 
 export interface Work {
@@ -123,42 +136,60 @@ export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly
   const named = new Map(sources.map((source) => [source.name, source]));
   const running = new Set<Work>();
 
-  function work({ asking = true, applying = true, wide = 4, maxDelayMs = 200, lockMs = 5_000, store = graph.store } = {}): Work {
+  function work(options: WorkOptions = {}): Work {
+    const { asking = true, applying = true, telling = true, wide = 4, maxDelayMs = 200, lockMs = 5_000, store = graph.store } = options;
     const redis = connectRedis(own.server.url, { role: 'worker' });
     const told: Pick<Work, 'lost' | 'found' | 'errors'> = { lost: [], found: [], errors: [] };
-    const hydration = createHydration({
+    const origins = sources.flatMap(({ hydrate, acknowledge }) => [hydrate, acknowledge].flatMap((at) => at?.origin ?? []));
+    const outward = {
       sources: named,
-      outbound: createOutbound([...new Set(sources.flatMap(({ hydrate }) => hydrate?.origin ?? []))], { timeoutMs: 5_000 }),
+      outbound: createOutbound([...new Set(origins)], { timeoutMs: 5_000 }),
       tokenOf: () => 'canary-token',
-      lanes: wide,
       minDelayMs: 20,
       maxDelayMs,
-      report: {
-        lost: ({ source }) => void told.lost.push(source),
-        found: ({ source }) => void told.found.push(source),
-        failed: ({ error }) => void told.errors.push(error.message),
-      },
+    };
+    const report = {
+      lost: ({ source }: { source: string }) => void told.lost.push(source),
+      found: ({ source }: { source: string }) => void told.found.push(source),
+      failed: ({ error }: { error: unknown }) => void told.errors.push(String(error)),
+    };
+    const hydration = createHydration({ ...outward, lanes: wide, report });
+    const acknowledgement = createAcknowledgement({
+      ...outward,
+      reports: createReports({ redis, prefix: own.prefix, holdMs: lockMs }),
+      whatBecame: createWhatBecame(graph.bolt),
+      width: wide,
+      pollMs: 50,
+      report,
     });
     const aside = createAside({ redis, prefix: own.prefix, ask: (event, attempt) => hydration.ask(event, attempt), lockMs });
     const worker = createWorker(store, {
       sources: named,
       maxFutureMs: MAX_FUTURE_MS,
       aside: { wants: hydration.wants, add: aside.add },
+      gateways: acknowledgement,
+      releaseEveryMs: 500,
     });
     const consumer = createConsumer({ redis, prefix: own.prefix, handle: (jobs) => worker.handle(jobs), lockMs });
     if (asking) aside.run();
-    if (applying) consumer.run();
+    if (applying) {
+      consumer.run();
+      worker.start();
+    }
+    if (telling) acknowledgement.run();
     const one: Work = {
       ...told,
       kill() {
         redis.disconnect();
         hydration.close();
+        void acknowledgement.close(0);
         worker.close();
+        consumer.close(0).catch(() => {}); // Or it would go on trying to hand over what it holds, into the next test.
         running.delete(one);
       },
       async close() {
         running.delete(one);
-        const closing = [consumer.close(2_000), aside.close(2_000)];
+        const closing = [consumer.close(2_000), aside.close(2_000), acknowledgement.close(2_000)];
         hydration.close();
         worker.close();
         await Promise.all(closing);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { fetchVariable, loadConfig, secretVariable, type Environment } from '../../src/config.ts';
+import { acknowledgeVariable, fetchVariable, loadConfig, secretVariable, type Environment } from '../../src/config.ts';
 import { IngestError } from '../../src/errors.ts';
 import { defineConfig, loadSetup } from '../../src/load-config.ts';
 import { commerce } from '../../src/model/commerce.ts';
@@ -157,6 +157,15 @@ describe('the token that a source asks its sender with', () => {
     expect(message).toContain('FETCH_TOKEN_TEA_SHOP');
     expect(message).not.toContain('canary');
   });
+});
+
+it('the token that a source reports to its gateway with is read in the same way', () => {
+  expect(acknowledgeVariable('acme-shop')).toBe('ACKNOWLEDGE_TOKEN_ACME_SHOP');
+  const config = loadConfig({ ACKNOWLEDGE_TOKEN_ACME_SHOP_FILE: file('gateway', 'a-token?no\n'), FETCH_TOKEN_ACME_SHOP: 'another' });
+  expect([config.acknowledgeTokenOf('acme-shop'), config.acknowledgeTokenOf('other')]).toEqual(['a-token?no', undefined]);
+  const message = failure({ ACKNOWLEDGE_TOKEN_ACME_SHOP: 'ca nary' }, ({ acknowledgeTokenOf }) => acknowledgeTokenOf('acme-shop'));
+  expect(message).toContain('ACKNOWLEDGE_TOKEN_ACME_SHOP must hold one value');
+  expect(message).not.toContain('nary');
 });
 
 describe('loadSetup', () => {

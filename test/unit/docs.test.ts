@@ -85,6 +85,8 @@ describe('the README', () => {
       'WEBHOOK_SECRET_<SOURCE>_FILE',
       'FETCH_TOKEN_<SOURCE>',
       'FETCH_TOKEN_<SOURCE>_FILE',
+      'ACKNOWLEDGE_TOKEN_<SOURCE>',
+      'ACKNOWLEDGE_TOKEN_<SOURCE>_FILE',
     ]);
     const table = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Operating'));
     const told = new Set([...table.matchAll(/`([A-Z][A-Z0-9_]+(?:<SOURCE>)?(?:_FILE)?)`/g)].map((m) => m[1]));

@@ -1,8 +1,12 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { lineOf } from '../../../src/cli/doctor/check.ts';
 import { checkVersion as checkNeo4j, compareLives } from '../../../src/cli/doctor/graph.ts';
 import { checkMemory, checkVersion as checkRedis } from '../../../src/cli/doctor/queue.ts';
-import { checkNode, checkTokens } from '../../../src/cli/doctor.ts';
+import { checkNode, checkRequests, checkTokens } from '../../../src/cli/doctor.ts';
+import { commerce } from '../../../src/model/commerce.ts';
+import { facts } from '../../../src/sources/facts.ts';
+import { acknowledging } from '../../../src/sources/gateway.ts';
+import { secret } from '../../support/deliveries.ts';
 
 test.each([
   ['20.18.9', 'bad'],
@@ -76,4 +80,22 @@ test.each([
   const check = compareLives(queue, { epoch, watermarks: ['w2', 'w1'], lastAppliedAtMs: LAST_MS });
   expect(check.status).toBe(status);
   if (status === 'bad') expect(lineOf(check)).toMatch(/^✗ epoch .* → .*eventgraft backfill <source> --from 2026-11-21T09:00:00Z`\.$/);
+});
+
+describe('sources that send requests', () => {
+  const told = (token: string | undefined) => {
+    const gated = acknowledging(facts(), { url: 'https://gate.example/events' })({ name: 'gated', secrets: [secret()], model: commerce });
+    return lineOf(
+      checkRequests({ sources: new Map([['gated', gated]]) }, { fetchTokenOf: () => undefined, acknowledgeTokenOf: () => token }),
+    );
+  };
+
+  test('are listed with whom they ask and tell', () =>
+    expect(told('token')).toMatch(/^✓ requests +gated reports to https:\/\/gate\.example$/));
+  test('need their tokens', () =>
+    expect(told(undefined)).toMatch(/^✗ requests .*→ Set ACKNOWLEDGE_TOKEN_GATED, or work does not start\.$/));
+  test('are none mostly', () => {
+    const config = { fetchTokenOf: () => undefined, acknowledgeTokenOf: () => undefined };
+    expect(checkRequests({ sources: new Map() }, config).status).toBe('none');
+  });
 });
