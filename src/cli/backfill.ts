@@ -11,6 +11,9 @@ import { parseNames, parseRate, parseTime } from './options.ts';
 import { print, printJson, say, table } from './output.ts';
 import { createProgress } from './progress.ts';
 
+/** Half the queue at most, and this at most. */
+const MAX_QUEUED = 10_000;
+
 interface Options {
   readonly from?: bigint;
   readonly to?: bigint;
@@ -63,6 +66,7 @@ async function runBackfill(name: string | undefined, options: Options): Promise<
         token,
         rate,
         durability: config.durability,
+        maxQueued: Math.min(MAX_QUEUED, Math.ceil(config.maxQueued / 2)),
         run: resume === true ? 'resume' : restart === true ? 'restart' : 'continue',
         signal: stop.signal,
         report: watch.show,
@@ -116,10 +120,11 @@ function createWatch(): { show(at: Progress): void; end(): void } {
   let saidAt = -Infinity;
   return {
     show(at) {
-      if (begun === undefined && at.resumed) say(`Going on with the run of ${timeOf(at.startedAtMs)}, after ${at.pages} pages.`);
-      begun ??= at;
-      const objects = at.accepted + at.duplicate;
-      const perSecond = Math.round((objects - begun.accepted - begun.duplicate) / ((performance.now() - started) / 1_000));
+      if (begun === undefined && at.resumed && at.waiting === undefined)
+        say(`Going on with the run of ${timeOf(at.startedAtMs)}, after ${at.pages} pages.`);
+      if (at.waiting === undefined) begun ??= at;
+      const fresh = at.accepted + at.duplicate - (begun === undefined ? at.accepted + at.duplicate : begun.accepted + begun.duplicate);
+      const perSecond = Math.round(fresh / ((performance.now() - started) / 1_000));
       const counts = `${at.accepted} accepted, ${at.duplicate} duplicate, ${perSecond}/s`;
       progress.show(`${at.streams[at.stream] ?? 'done'}: page ${at.pages}, ${counts}${at.waiting === undefined ? '' : `; ${at.waiting}`}`);
       if (at.waiting === undefined || process.stderr.isTTY || performance.now() - saidAt < SAY_AGAIN_MS) return;

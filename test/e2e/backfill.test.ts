@@ -1,8 +1,9 @@
-/** What must hold: webhooks and an overlapping backfill at once, the backfill killed twice and resumed, and each object is in the graph once. */
+/** What must hold: webhooks and an overlapping backfill at once, the backfill killed twice, receiver and worker once each, and each object is in the graph once. */
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
@@ -28,6 +29,7 @@ const random = createRandom(seed);
 
 let lists: Lists;
 let place: Place;
+let where: Where;
 let service: Service;
 let work: Service;
 let child: ChildProcess | undefined;
@@ -40,7 +42,7 @@ beforeEach(async () => {
     'orders',
     Array.from({ length: ORDERS }, (_, i) => order(i + 1)),
   );
-  const where: Where = { neo4j: neo4j(), redisUrl: redis(), prefix: freshPrefix(), secret: SECRET_TEXT };
+  where = { neo4j: neo4j(), redisUrl: redis(), prefix: freshPrefix(), secret: SECRET_TEXT };
   const cwd = scratchPath('backfill');
   mkdirSync(cwd, { recursive: true });
   const config = join(cwd, 'eventgraft.config.ts');
@@ -98,8 +100,13 @@ async function deliver(thing: Thing): Promise<void> {
   delivered += 1;
   const { headers, body } = woocommerceDelivery({ body: woocommerceText(thing), secretText: SECRET_TEXT }, 'order.updated');
   for (;;) {
-    const { status } = await fetch(`${service.url}/webhooks/shop`, { method: 'POST', headers, body: new Uint8Array(body) });
+    const request = { method: 'POST', headers, body: new Uint8Array(body) };
+    const status = await fetch(`${service.url}/webhooks/shop`, request).then(
+      (response) => response.status,
+      () => 503, // Killed, and not back yet.
+    );
     if (status === 200 || status === 202) return;
+    await sleep(20);
     if (status !== 503) throw new Error(`the receiver answered ${status}`);
   }
 }
@@ -165,12 +172,16 @@ async function backfillUntil(pages: number, ...args: string[]): Promise<void> {
   await gone;
 }
 
-test(`${ORDERS} orders, webhooks of them all the while, the backfill killed twice: the graph of each once (seed ${seed})`, async () => {
+test(`${ORDERS} orders, webhooks of them all the while, the backfill killed twice, receiver and worker once: the graph of each once (seed ${seed})`, async () => {
   let over = false;
   const trading = trade(() => over);
   await backfillUntil(35);
   expect(lists.asked.length).toBeLessThan(40);
+  await work.kill('SIGKILL');
+  work = await startService('work', where, place.env);
   await backfillUntil(75, '--resume');
+  await service.kill('SIGKILL');
+  service = await startService('serve', where, place.env);
   lists.onAnswer = undefined;
   const done = await cli(place, 'backfill', 'shop', '--from', '2026-11-01T00:00:00Z', '--rate', '100', '--resume', '--json');
   over = true;
@@ -192,6 +203,8 @@ test(`${ORDERS} orders, webhooks of them all the while, the backfill killed twic
   const listed = await cli(place, 'backfill', '--list', '--json');
   expect(listed.rows()).toEqual([run]);
   const found = await withBolt((bolt) => readGraph(bolt, commerce));
+  // Orders, their products and customers.
+  expect(found.nodes.size).toBe(ORDERS + 200 + 500);
   await work.kill();
   expect(diffGraphs(await expectedGraph(), found)).toEqual([]);
   expect(done.stdout + done.stderr + listed.stdout + service.log() + work.log()).not.toContain('canary');

@@ -1,4 +1,5 @@
 /** How lists are read, without a network: what is asked for, what is found, and that nothing is passed over while a list changes. */
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -194,6 +195,28 @@ describe('Stripe, while the list changes', () => {
 /** What an object that was found says, by the source's own mapping. */
 const said = (source: Source, found: Found) => source.map({ source: source.name, receivedAtMs: AT_MS, ...found }, parseJson(found.body));
 const pageOf = (text: string) => ({ text, atMs: AT_MS, firstMs: AT_MS });
+
+describe.each<[string, Source, string, string]>([
+  ['WooCommerce', sourceOf(woocommerce({ api: 'https://shop.example/wp-json/wc/v3' })), 'orders', '[{"id":7}]'],
+  ['Shopify', sourceOf(shopify({ shop: 'acme.myshopify.com' })), 'orders', '{"orders":[{"id":7,"refunds":[{"id":8}]}]}'],
+  ['Stripe', sourceOf(stripe()), 'customers', '{"has_more":false,"data":[{"id":"cus_1"}]}'],
+  ['Stripe, its events', sourceOf(stripe()), 'events', '{"has_more":false,"data":[{"id":"evt_1"}]}'],
+])('%s: what is found', (_, source, stream, text) => {
+  const { found = [] } = source.backfill?.read(pageOf(text), { stream, range: RANGE, cursor: undefined }) ?? {};
+
+  it('is an event like those that are delivered', () => {
+    expect(found.length).toBeGreaterThan(0);
+    for (const { body, bodyHash, headers } of found) {
+      expect(bodyHash).toBe(createHash('sha256').update(body).digest('hex'));
+      expect(Object.keys(headers).filter((name) => !source.keepHeaders.includes(name))).toEqual([]);
+    }
+  });
+
+  it('has an id that no delivery has', () => {
+    for (const { id } of found) expect(id).toMatch(/^backfill\/.{1,300}$/);
+    expect(new Set(found.map(({ id }) => id)).size).toBe(found.length);
+  });
+});
 
 describe('what is found', () => {
   it('of an order in the trash is that it is gone, at the time of its last change', () => {
