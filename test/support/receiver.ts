@@ -1,14 +1,14 @@
 /** `serve` in this process, as main.ts builds it: every pack under its own name, and somebody to sign for each. */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { tellStory, type Happening } from '../../src/cli/sample.ts';
 import { SAMPLES, type PackName } from '../../src/cli/sample-packs.ts';
-import { loadConfig, secretVariable } from '../../src/config.ts';
+import { loadConfig, secretVariable, type Config } from '../../src/config.ts';
 import type { Delivery } from '../../src/event.ts';
 import type { GraphAddress } from '../../src/graph/driver.ts';
-import { loadSetup } from '../../src/load-config.ts';
+import { loadSetup, type Setup } from '../../src/load-config.ts';
 import { createLog } from '../../src/log.ts';
 import { startService, type Role } from '../../src/main.ts';
 import { PACKS } from '../../src/sources/packs.ts';
@@ -50,7 +50,7 @@ export async function startReceiver({ redisUrl, prefix, neo4j, env = {}, onLog =
     [secretVariable('paypal')]: PAYPAL_WEBHOOK,
     ...env,
   });
-  const setup = await loadSetup(config, { cwd: mkdtempSync(join(tmpdir(), 'eg-receiver-')) });
+  const setup = await loadBuiltIn(config);
   const roles: readonly Role[] = neo4j === undefined ? ['serve'] : ['serve', 'work'];
   const log = createLog({ level: 'warn' }, { write: onLog });
   const ofPaypal = await servePaypal();
@@ -67,6 +67,16 @@ export async function startReceiver({ redisUrl, prefix, neo4j, env = {}, onLog =
       ofPaypal.close();
     },
   };
+}
+
+/** The packs under their own names, whatever config file lies where the tests run. */
+async function loadBuiltIn(config: Config): Promise<Setup> {
+  const empty = mkdtempSync(join(tmpdir(), 'eg-receiver-'));
+  try {
+    return await loadSetup(config, { cwd: empty });
+  } finally {
+    rmSync(empty, { recursive: true });
+  }
 }
 
 interface Sender {

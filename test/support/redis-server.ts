@@ -1,6 +1,6 @@
 /** A Redis of its own for one test file, so that it may be killed, frozen and set otherwise without anybody else noticing. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -22,6 +22,7 @@ export interface RedisServer {
   /** Stops answering without closing connections. */
   freeze(): void;
   thaw(): void;
+  /** Takes its data away, too. */
   close(): Promise<void>;
 }
 
@@ -48,7 +49,10 @@ export async function startRedis(): Promise<RedisServer> {
     },
     freeze: () => void process.kill(pid, 'SIGSTOP'),
     thaw: () => void process.kill(pid, 'SIGCONT'),
-    close: () => server.kill(),
+    close: async () => {
+      await server.kill();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
   };
 }
 

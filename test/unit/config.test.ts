@@ -1,8 +1,8 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 
 import { acknowledgeVariable, fetchVariable, loadConfig, secretVariable, type Environment } from '../../src/config.ts';
 import { IngestError } from '../../src/errors.ts';
@@ -13,6 +13,7 @@ import { shopify } from '../../src/sources/shopify.ts';
 const TOKEN = 'x'.repeat(32);
 const WHSEC = `whsec_${Buffer.from('a key').toString('base64')}`;
 const dir = mkdtempSync(join(tmpdir(), 'eg-config-'));
+afterAll(() => rmSync(dir, { recursive: true }));
 
 function file(name: string, content: string): string {
   const path = join(dir, name);
@@ -169,7 +170,7 @@ it('the token that a source reports to its gateway with is read in the same way'
 });
 
 describe('loadSetup', () => {
-  const empty = mkdtempSync(join(tmpdir(), 'eg-empty-'));
+  const empty = mkdtempSync(join(dir, 'empty-'));
 
   it('serves a pack under its own name as soon as its secret is set', async () => {
     const { model, sources } = await loadSetup(loadConfig({ WEBHOOK_SECRET_FACTS: WHSEC }), { cwd: empty });
@@ -178,7 +179,7 @@ describe('loadSetup', () => {
   });
 
   it('serves what the config file declares, several of one kind too', async () => {
-    const cwd = mkdtempSync(join(tmpdir(), 'eg-user-'));
+    const cwd = mkdtempSync(join(dir, 'user-'));
     writeFileSync(
       join(cwd, 'eventgraft.config.ts'),
       `import { defineConfig, shopify } from 'eventgraft';\nconst a: string = 'acme.myshopify.com';\nexport default defineConfig({ sources: { 'acme-shopify': shopify({ shop: a }), 'other-shopify': shopify() } });\n`,
