@@ -9,6 +9,7 @@ import { createBolt } from '../../src/graph/driver.ts';
 import { applySchema } from '../../src/graph/schema.ts';
 import type { Service } from '../../src/main.ts';
 import { commerce } from '../../src/model/commerce.ts';
+import { keepAccount, sheetOf } from '../support/account.ts';
 import { testData, unless } from '../support/data.ts';
 import { envelope } from '../support/deliveries.ts';
 import { RECEIVER_TOKEN, SENDERS, startReceiver } from '../support/receiver.ts';
@@ -33,7 +34,9 @@ beforeAll(async () => {
   await applySchema(bolt, commerce);
   await bolt.close();
   redis = await startRedis();
-  service = await startReceiver({ redisUrl: redis.url, prefix: 'corpora', neo4j: neo4j(), onLog: (line) => logged.push(line) });
+  const queue = { redisUrl: redis.url, prefix: 'corpora' };
+  service = await startReceiver({ ...queue, neo4j: neo4j(), onLog: (line) => logged.push(line) });
+  keepAccount(sheetOf(queue, neo4j()));
 });
 afterAll(async () => {
   await service?.close();

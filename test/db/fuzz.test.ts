@@ -7,6 +7,7 @@ import type { Service } from '../../src/main.ts';
 import { readCounts } from '../../src/queue/depth.ts';
 import { keysOf } from '../../src/queue/keys.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
+import { keepAccount, sheetOf } from '../support/account.ts';
 import { fuzz, vouches } from '../support/fuzz.ts';
 import { SENDERS, startReceiver } from '../support/receiver.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
@@ -19,7 +20,9 @@ const logged: string[] = [];
 
 beforeAll(async () => {
   redis = await startRedis();
-  receiver = await startReceiver({ redisUrl: redis.url, prefix: 'fuzz', onLog: (line) => logged.push(line) });
+  const queue = { redisUrl: redis.url, prefix: 'fuzz' };
+  receiver = await startReceiver({ ...queue, onLog: (line) => logged.push(line) });
+  keepAccount(sheetOf(queue));
 });
 afterAll(async () => {
   await receiver?.close();

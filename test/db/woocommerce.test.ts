@@ -38,6 +38,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await graph.wipe();
+  graph.feed({ redisUrl: own.server.url, prefix: own.prefix });
   shop = await openShop();
 });
 afterEach(async () => {

@@ -9,6 +9,7 @@ import { applySchema } from '../../src/graph/schema.ts';
 import { unpackSegment, type LedgerEntry } from '../../src/graph/segment.ts';
 import { readGraph } from '../../src/graph/snapshot.ts';
 import { createGraphStore, type GraphStore } from '../../src/graph/store.ts';
+import type { Intake } from '../../src/map.ts';
 import { commerce } from '../../src/model/commerce.ts';
 import type { AnyFact } from '../../src/model/facts.ts';
 import type { PublicGraph } from '../../src/model/graph.ts';
@@ -17,6 +18,8 @@ import { secretOf } from '../../src/secret.ts';
 import { facts } from '../../src/sources/facts.ts';
 import type { Source } from '../../src/sources/source.ts';
 import type { Told } from '../../src/verify/told.ts';
+import type { Worker } from '../../src/worker.ts';
+import { expectBalance, isKept, keepAccount, readQueue, type Queue, type Sheet } from './account.ts';
 import { freshDatabase, neo4j } from './runtime.ts';
 
 export interface Said {
@@ -74,11 +77,17 @@ export interface TestGraph {
   readonly store: GraphStore;
   /** One batch, one job of a new id unless one is given. */
   tell(events: readonly Event[], how?: How): Promise<Outcome[]>;
+  /** The same for a part of a job. */
+  apply(intake: readonly Intake[], how?: Omit<How, 'job'>): Promise<Outcome[]>;
+  /** The worker, with what it is handed in the account of this graph. */
+  counting(worker: Worker): Worker;
+  /** What this queue takes in is in the account, too, until the graph is wiped. */
+  feed(queue: Queue): void;
   /** What a query sees. */
   graph(): Promise<PublicGraph>;
   /** All rows, oldest first, as they are now. */
   ledger(): Promise<LedgerEntry[]>;
-  /** Takes everything away but the schema. */
+  /** Takes everything away but the schema, once its account is balanced. */
   wipe(): Promise<void>;
   run(cypher: string, parameters?: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;
@@ -99,7 +108,7 @@ interface OpenOptions {
   readonly model?: Model;
 }
 
-/** An empty graph with the schema of the model; `sources` all speak facts. */
+/** An empty graph with the schema of the model; `sources` all speak facts. Its account is kept: what is told is in the ledger, once. */
 export async function openGraph({
   sources: names = ['shop', 'other'],
   now = Date.now,
@@ -111,26 +120,75 @@ export async function openGraph({
   const secrets = [secretOf('hmac', Buffer.from('a secret for tests'))];
   const sources = new Map(names.map((name) => [name, facts()({ name, secrets, model })]));
   const store = createGraphStore(bolt, model, { now });
-  let jobs = 0;
   const run: TestGraph['run'] = async (cypher, parameters = {}) => {
     const { records } = await bolt.driver.executeQuery(cypher, parameters, { database: bolt.database });
     return records.map((record) => record.toObject());
   };
-  return {
+
+  /** Places in jobs: a job that is done again is taken in once. */
+  const settled = new Set<string>();
+  const doubtful = new Set<string>();
+  const feeds = new Map<string, Queue>();
+  async function account<T>(places: readonly string[], handed: Promise<T>): Promise<T> {
+    for (const place of places) doubtful.add(place);
+    const outcome = await handed;
+    for (const place of places) settled.add(place);
+    return outcome;
+  }
+  const readSheet = async (): Promise<Sheet> => {
+    const queues = await Promise.all([...feeds.values()].map(readQueue));
+    const { states, late } = await countLedger(graph);
+    return {
+      accepted: queues.reduce((sum, { accepted }) => sum + accepted, settled.size),
+      accounted: queues.reduce((sum, { queued }) => sum + queued, late) + STATES.reduce((sum, state) => sum + states[state], 0),
+      doubtful: [...doubtful].filter((place) => !settled.has(place)).length,
+    };
+  };
+  let close = keepAccount(readSheet);
+
+  let jobs = 0;
+  const applyTo: TestGraph['apply'] = (intake, how = {}) =>
+    account(
+      intake.map(({ job, index }) => `${job}/${index}`),
+      apply(intake, how.store ?? store, { sources: how.sources ?? sources, maxFutureMs: MAX_FUTURE_MS }),
+    );
+  const graph: TestGraph = {
     bolt,
     sources,
     store,
     run,
     tell: (events, how = {}) => {
       const job = how.job ?? `job-${++jobs}-${events.length}`;
-      const intake = events.map((event, index) => ({ job, index, of: events.length, event }));
-      return apply(intake, how.store ?? store, { sources: how.sources ?? sources, maxFutureMs: MAX_FUTURE_MS });
+      return applyTo(
+        events.map((event, index) => ({ job, index, of: events.length, event })),
+        how,
+      );
     },
+    apply: applyTo,
+    counting: (worker) => ({
+      ...worker,
+      handle: (handed) =>
+        account(
+          handed.flatMap(({ id, events }) => events.map((_, index) => `${id}/${index}`)),
+          worker.handle(handed),
+        ),
+    }),
+    feed: (queue) => void feeds.set(queue.prefix, queue),
     graph: () => readGraph(bolt, model),
     ledger: () => readLedger(run),
-    wipe: () => freshDatabase({ schema: false }),
-    close: () => bolt.close(),
+    wipe: async () => {
+      if (isKept(readSheet)) await expectBalance(readSheet);
+      await freshDatabase({ schema: false });
+      for (const taken of [settled, doubtful, feeds]) taken.clear();
+      close();
+      close = keepAccount(readSheet);
+    },
+    close: async () => {
+      close();
+      await bolt.close();
+    },
   };
+  return graph;
 }
 
 async function readLedger(run: TestGraph['run']): Promise<LedgerEntry[]> {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { Stats } from '../../src/event.ts';
 import type { Neo4jAccess } from '../../src/runtime/runtime.ts';
+import { keepAccount, sheetOf } from './account.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 export const ADMIN_TOKEN = 'test-admin-token-test-admin-token-test';
@@ -58,7 +59,24 @@ export async function startService(role: 'serve' | 'work', where: Where, extra: 
     });
     child.once('exit', (code) => reject(new Error(`${role} ended with ${code}: ${log}`)));
   });
+  const closeAccount = openAccount(where);
+  void gone.then(closeAccount);
   return { url, log: () => log, kill: (signal = 'SIGTERM') => end(child, signal, gone) };
+}
+
+const accounts = new Map<string, { services: number; readonly close: () => void }>();
+
+/** One for all services of a queue: it is asked for after each test that ends while any of them runs. */
+function openAccount(where: Where): () => void {
+  const account = accounts.get(where.prefix) ?? { services: 0, close: keepAccount(sheetOf(where, where.neo4j)) };
+  accounts.set(where.prefix, account);
+  account.services += 1;
+  return () => {
+    account.services -= 1;
+    if (account.services > 0) return;
+    accounts.delete(where.prefix);
+    account.close();
+  };
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals, gone: Promise<void>): Promise<void> {
@@ -75,10 +93,13 @@ export interface Answer {
 export function createSender(secret: string, urlOf: () => string, connections = 16) {
   const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  /** How often each status was the answer to any try; 0: no answer. */
+  const answers = new Map<number, number>();
 
   async function deliver(id: string, body: string): Promise<Answer> {
     for (;;) {
       const answer = await post(id, body).catch((error: Error) => ({ status: 0, body: error.message }));
+      answers.set(answer.status, (answers.get(answer.status) ?? 0) + 1);
       if (answer.status !== 0 && answer.status !== 503) return answer;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -114,7 +135,7 @@ export function createSender(secret: string, urlOf: () => string, connections = 
     });
   }
 
-  return { post, deliver, close: () => agent.destroy() };
+  return { post, deliver, answers, close: () => agent.destroy() };
 }
 
 export async function statsOf(url: string, token = ADMIN_TOKEN): Promise<Stats> {

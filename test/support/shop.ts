@@ -3,8 +3,6 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { expect } from 'vitest';
-
 import { createAcknowledgement } from '../../src/acknowledge.ts';
 import type { Event } from '../../src/event.ts';
 import { createWhatBecame } from '../../src/graph/became.ts';
@@ -20,7 +18,7 @@ import { connectRedis } from '../../src/queue/redis.ts';
 import { createReports } from '../../src/queue/reports.ts';
 import type { Source } from '../../src/sources/source.ts';
 import { createWorker } from '../../src/worker.ts';
-import { countLedger, MAX_FUTURE_MS, RECEIVED_MS, type TestGraph } from './graph.ts';
+import { MAX_FUTURE_MS, RECEIVED_MS, type TestGraph } from './graph.ts';
 import type { OwnRedis } from './redis-server.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -133,6 +131,7 @@ export interface Work {
 
 export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly Source[]): Shopfloor {
   const inbox = createInbox(own);
+  graph.feed({ redisUrl: own.server.url, prefix: own.prefix });
   const named = new Map(sources.map((source) => [source.name, source]));
   const running = new Set<Work>();
 
@@ -209,9 +208,6 @@ export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly
         if (counts.queued === 0) break;
         if (Date.now() > end) throw new Error(`not drained: ${JSON.stringify(counts)}`);
       }
-      const { accepted } = await inbox.counts();
-      const { states, late } = await countLedger(graph);
-      expect(Object.values(states).reduce((a, b) => a + b) + late, 'accepted = states + late').toBe(accepted);
     },
     async close() {
       await Promise.all([...running].map((one) => one.close()));

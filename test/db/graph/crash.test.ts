@@ -49,15 +49,17 @@ beforeEach(async () => {
   await graph.wipe();
   Object.assign(seen, { outcomes: [], waits: [], resumed: 0 });
   bolt = createBolt({ ...neo4j(), uri: proxy.uri });
-  worker = createWorker(createGraphStore(bolt, commerce), {
-    sources: graph.sources,
-    maxFutureMs: MAX_FUTURE_MS,
-    report: {
-      applied: ({ outcomes }) => void seen.outcomes.push(...outcomes),
-      waiting: ({ code }) => void seen.waits.push(code),
-      resumed: () => void (seen.resumed += 1),
-    },
-  });
+  worker = graph.counting(
+    createWorker(createGraphStore(bolt, commerce), {
+      sources: graph.sources,
+      maxFutureMs: MAX_FUTURE_MS,
+      report: {
+        applied: ({ outcomes }) => void seen.outcomes.push(...outcomes),
+        waiting: ({ code }) => void seen.waits.push(code),
+        resumed: () => void (seen.resumed += 1),
+      },
+    }),
+  );
 });
 afterEach(async () => {
   worker.close();

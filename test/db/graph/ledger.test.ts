@@ -36,7 +36,6 @@ describe('one id, several bodies', () => {
       [`${KEY}~${second.bodyHash.slice(0, 16)}`, true, second.bodyHash],
     ]);
     expect(await graph.run('MATCH (e:_Event {conflict: true}) RETURN e.key AS key')).toEqual([{ key: conflictKey(KEY, second.bodyHash) }]);
-    await assertConserved(graph, 2);
   });
 
   test('three bodies have three rows and one graph, in every order and in one batch; each redelivery is late', async () => {
@@ -74,7 +73,6 @@ describe('one id, several bodies', () => {
     }
     const rows = await graph.ledger();
     expect([rows.length, rows.filter(({ conflict }) => conflict).length]).toEqual([40, 20]);
-    await assertConserved(graph, 40);
   });
 
   test('an id as long and as odd as it may be has its rows, too', async () => {
@@ -84,7 +82,6 @@ describe('one id, several bodies', () => {
       .flatMap((id) => ['a', 'b'].map((name) => eventOf({ id, facts: [order({ name })] })));
     expect(await graph.tell(events)).not.toContain('failed');
     expect(new Set((await graph.ledger()).map(({ key }) => key)).size).toBe(8);
-    await assertConserved(graph, 8);
   });
 });
 
@@ -103,7 +100,6 @@ describe('one id, several bodies, from a source whose senders edit', () => {
       expect([...(await graph.graph()).nodes.values()]).toEqual([{ name: 'second', currency: 'EUR' }]);
       expect((await graph.ledger()).map(({ conflict }) => conflict)).toEqual([false, false]);
       expect(await graph.tell([second, first], { sources })).toEqual(['late', 'late']);
-      await assertConserved(graph, 4);
     },
   );
 
@@ -136,7 +132,6 @@ describe('events that are taken in twice', () => {
       const outcomes = await Promise.all([graph.tell([twin]), graph.tell([twin], { store: createGraphStore(graph.bolt, commerce) })]);
       expect(outcomes.flat().sort()).toEqual(['applied', 'late']);
     }
-    await assertConserved(graph, 40);
   });
 
   test('because a stalled job went to a second worker are settled for one of them, and nothing is late', async () => {
@@ -152,7 +147,7 @@ describe('events that are taken in twice', () => {
 
   test('because a stalled job came twice into one batch are settled the second time', async () => {
     const events = ['a', 'b'].map((id) => eventOf({ id, facts: [order({ name: id }, id)] }));
-    const worker = createWorker(graph.store, { sources: graph.sources, maxFutureMs: MAX_FUTURE_MS });
+    const worker = graph.counting(createWorker(graph.store, { sources: graph.sources, maxFutureMs: MAX_FUTURE_MS }));
     await worker.handle([
       { id: 'j1-2', events },
       { id: 'j1-2', events },
@@ -220,7 +215,6 @@ describe('a batch that is cut off while it is being halved', () => {
     const { states, late } = await assertConserved(graph, 33);
     expect([states.applied, states.failed, late]).toEqual([31, 1, 1]);
     expect(await graph.tell(events, { job })).toEqual(events.map(() => 'settled'));
-    await assertConserved(graph, 33);
   });
 
   function failingAt(place: number): GraphStore {
@@ -307,7 +301,6 @@ describe('a quarantined event', () => {
     expect(released).toEqual(['applied']);
     expect(await statesOf()).toEqual({ 'shop:soon': 'applied', 'shop:later': 'quarantined', 'shop:now': 'applied' });
     expect([...(await graph.graph()).nodes]).toEqual([['Order/shop/soon', { status: 'paid' }]]);
-    await assertConserved(graph, 3);
   });
 
   test('is released once by two workers that find it at the same time', async () => {
@@ -355,7 +348,6 @@ describe('a quarantined event', () => {
     await until(() => released.length > 0);
     expect(await statesOf()).toEqual({ 'shop:e': 'applied', [conflictKey('shop:e', second.bodyHash)]: 'applied' });
     expect([...(await graph.graph()).nodes.values()]).toEqual([{ name: '#1', status: 'paid' }]);
-    await assertConserved(graph, 2);
   });
 
   test('that the database refuses when its time has come fails alone', async () => {
@@ -371,7 +363,6 @@ describe('a quarantined event', () => {
       await until(() => released.length >= 2);
       expect(await statesOf()).toEqual({ 'shop:taken': 'failed', 'shop:good': 'applied', 'shop:now': 'applied' });
       expect(await graph.run("MATCH (e:_Event {key: 'shop:taken'}) RETURN e.error AS error")).toEqual([{ error: 'WRITE_REFUSED' }]);
-      await assertConserved(graph, 3);
     } finally {
       await graph.run('DROP CONSTRAINT poison IF EXISTS');
     }

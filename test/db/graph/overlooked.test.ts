@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { apply, type Outcome } from '../../../src/apply.ts';
+import type { Outcome } from '../../../src/apply.ts';
 import type { Event } from '../../../src/event.ts';
 import { applySchema } from '../../../src/graph/schema.ts';
 import { readGraph } from '../../../src/graph/snapshot.ts';
@@ -15,7 +15,7 @@ import { secretOf } from '../../../src/secret.ts';
 import { facts } from '../../../src/sources/facts.ts';
 import type { Source } from '../../../src/sources/source.ts';
 import { law } from '../../../src/verify/law-model.ts';
-import { countLedger, eventOf, MAX_FUTURE_MS, openGraph, pausing, untilBlocked, type TestGraph } from '../../support/graph.ts';
+import { countLedger, eventOf, openGraph, pausing, untilBlocked, type TestGraph } from '../../support/graph.ts';
 
 let graph: TestGraph;
 let other: GraphStore;
@@ -91,7 +91,7 @@ test.each<[string, object]>([
 describe('an event that is late counts once', () => {
   const known = (): Event[] => [say('x', 1, a('x')), say('y', 1, a('y'))];
   const half = (store: GraphStore): Promise<Outcome[]> =>
-    apply([{ job: 'j1-2', index: 0, of: 2, event: say('x', 1, a('x')) }], store, { sources: graph.sources, maxFutureMs: MAX_FUTURE_MS });
+    graph.apply([{ job: 'j1-2', index: 0, of: 2, event: say('x', 1, a('x')) }], { store });
   const whole = (store: GraphStore): Promise<Outcome[]> => graph.tell(known(), { job: 'j1-2', store });
 
   test.each([

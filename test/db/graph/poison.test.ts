@@ -50,7 +50,6 @@ describe('an event that the database refuses', () => {
       expect(failed[0]?.error?.message).toContain('already exists with label `Order` and property `name`');
       const { nodes } = await graph.graph();
       expect([nodes.size, nodes.has(`Order/shop/o${place}`)]).toEqual([SIZE, false]);
-      await assertConserved(graph, SIZE + 1);
     },
   );
 
@@ -80,7 +79,6 @@ describe('an event that the database refuses', () => {
     await graph.tell([named('before', 'taken')]);
     const outcomes = await graph.tell(batch);
     expect(outcomes.flatMap((outcome, i) => (outcome === 'failed' ? [i] : []))).toEqual([7, 40]);
-    await assertConserved(graph, 65);
   });
 });
 
@@ -123,7 +121,6 @@ describe('an event that cannot be mapped', () => {
     const [row] = (await graph.ledger()).filter(({ state }) => state === 'failed');
     expect(row).toMatchObject({ event: bad, error: { code } });
     if (path !== undefined) expect(row?.error?.path).toBe(path);
-    await assertConserved(graph, 3);
   });
 
   const odd = (map: () => Mapped): ReadonlyMap<string, Source> =>
@@ -168,7 +165,6 @@ describe('an event that cannot be mapped', () => {
     const outcomes = await graph.tell([good('a'), eventOf({ id: 'x', source: 'other', facts: [] }), good('b')], { sources: odd(map) });
     expect(outcomes).toEqual(['applied', 'failed', 'applied']);
     expect((await graph.ledger()).find(({ state }) => state === 'failed')?.error?.code).toBe(code);
-    await assertConserved(graph, 3);
   });
 
   test('because its source is configured no more is kept, too', async () => {
@@ -178,11 +174,13 @@ describe('an event that cannot be mapped', () => {
 
   test('a row of the queue that is no event is kept with its exact text, once', async () => {
     const outcomes: Outcome[] = [];
-    const worker = createWorker(graph.store, {
-      sources: graph.sources,
-      maxFutureMs: MAX_FUTURE_MS,
-      report: { applied: (batch) => void outcomes.push(...batch.outcomes) },
-    });
+    const worker = graph.counting(
+      createWorker(graph.store, {
+        sources: graph.sources,
+        maxFutureMs: MAX_FUTURE_MS,
+        report: { applied: (batch) => void outcomes.push(...batch.outcomes) },
+      }),
+    );
     const job = { id: 'j1-3', events: [good('a'), { unreadable: 'source: is no source name', raw: '{"source":"!"}' }, good('b')] };
     await worker.handle([job]);
     await worker.handle([job]);
@@ -191,6 +189,5 @@ describe('an event that cannot be mapped', () => {
     const [row] = (await graph.ledger()).filter(({ state }) => state === 'failed');
     expect(row).toMatchObject({ event: { source: 'queue', body: '{"source":"!"}' }, error: { code: 'BAD_VALUE' } });
     expect(row?.error?.message).toContain('is no source name');
-    await assertConserved(graph, 3);
   });
 });
