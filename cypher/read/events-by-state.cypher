@@ -1,4 +1,4 @@
-// Events in one exceptional state, newest first.
+// Events in one exceptional state, the last applied first.
 // params: $state, $segment and $position to begin before, $limit
 // columns: key, segment, position, state, error
 MATCH (e:_Event {state: $state})

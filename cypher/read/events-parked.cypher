@@ -1,4 +1,4 @@
-// Events that a hidden edge still waits with, newest first.
+// Events that a hidden edge still waits with, the last applied first.
 // params: $segment and $position to begin before, $limit
 // columns: key, segment, position, state, error
 MATCH (h:_Edge)

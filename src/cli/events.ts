@@ -29,7 +29,7 @@ interface ListOptions extends FilterOptions {
 
 export function addEventsCommands(program: Command): void {
   const events = program.command('events').description('what became of the events that were taken in');
-  withFilter(events.command('list').description('events, newest first'))
+  withFilter(events.command('list').description('events, the last applied first'))
     .option('--limit <n>', 'at most so many', parseCount, 100)
     .option('--cursor <cursor>', 'go on where an earlier list ended')
     .option('--json', 'one JSON object a line')

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { readFileSync } from 'node:fs';
 
 import { IngestError } from '../errors.ts';
-import { loadNamedQueries, type NamedQuery } from '../graph/named-queries.ts';
+import { loadNamedQueries, readParameters, type NamedQuery } from '../graph/named-queries.ts';
 import { createQueryBolt, runQuery, type QueryResult } from '../graph/query.ts';
 import { graphAddress, loadReader } from './context.ts';
 import { collectPair, parseCount } from './options.ts';
@@ -49,6 +49,8 @@ async function query(name: string | undefined, options: Options): Promise<void> 
   if (given.length !== 1) throw usage('give a name, --cypher or --file, exactly one of them; --list shows the names');
   const asked = name === undefined ? (options.cypher ?? readCypher(options.file ?? '')) : named(name);
   const params = typeof asked === 'string' ? readValues(options.param ?? {}) : (options.param ?? {});
+  // A wrong one is told before a graph is looked for.
+  if (typeof asked !== 'string') readParameters(asked, params);
   const { config } = await loadReader();
   const bolt = createQueryBolt(graphAddress(config));
   try {

@@ -25,7 +25,7 @@ export interface LedgerStats {
 export interface EventReader {
   /** Undefined when the ledger does not know the key. */
   get(key: string, factsOf: FactsOf): Promise<EventDetail | undefined>;
-  /** Newest first. Throws `BAD_REQUEST` for a cursor that is none. */
+  /** The last applied first. Throws `BAD_REQUEST` for a cursor that is none. */
   list(filter: EventFilter, options?: { readonly limit?: number; readonly cursor?: string | undefined }): Promise<Page>;
   /** Immediate for no filter and for a state alone; otherwise reads every segment that may match. */
   count(filter: EventFilter): Promise<number>;

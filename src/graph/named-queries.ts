@@ -80,30 +80,33 @@ function parseParameter(query: string, line: string): QueryParameter {
 
 /**
  * What is given, by type, with defaults for the rest. Text is taken for every type, as it comes from a command line.
- * Throws `QUERY_REFUSED` with the parameter's name as path.
+ * Throws `BAD_REQUEST` with the parameter's name as path, and says what the query takes.
  */
 export function readParameters(query: NamedQuery, given: Readonly<Record<string, unknown>>): Readonly<Record<string, TypedValue>> {
   for (const name of Object.keys(given)) {
     if (!query.parameters.some((parameter) => parameter.name === name)) {
-      const known = query.parameters.map((parameter) => parameter.name).join(', ');
-      throw new IngestError('QUERY_REFUSED', `${query.name} has no parameter ${name}; it takes ${known === '' ? 'none' : known}`, {
-        path: name,
-      });
+      throw new IngestError('BAD_REQUEST', `${query.name} has no parameter ${name}; ${usageOf(query)}`, { path: name });
     }
   }
-  return Object.fromEntries(
-    query.parameters.map((parameter) => [parameter.name, readParameter(query.name, parameter, given[parameter.name])]),
-  );
+  return Object.fromEntries(query.parameters.map((parameter) => [parameter.name, readParameter(query, parameter, given[parameter.name])]));
 }
 
-function readParameter(query: string, { name, type, required, default: otherwise, doc }: QueryParameter, given: unknown): TypedValue {
+function readParameter(query: NamedQuery, { name, type, required, default: otherwise, doc }: QueryParameter, given: unknown): TypedValue {
   if (given === undefined && required)
-    throw new IngestError('QUERY_REFUSED', `${query} needs the parameter ${name}: ${doc}`, { path: name });
+    throw new IngestError('BAD_REQUEST', `${query.name} needs the parameter ${name}: ${doc}; ${usageOf(query)}`, { path: name });
   const input = given ?? otherwise;
   if (input === null) return { type, value: null };
   const read = readValue({ type, rule: 'last' }, typeof input === 'string' ? fromText(type, input) : input);
-  if ('problem' in read) throw new IngestError('QUERY_REFUSED', `${query}: ${name}: ${read.problem}`, { path: name });
+  if ('problem' in read) throw new IngestError('BAD_REQUEST', `${query.name}: ${name}: ${read.problem}; ${usageOf(query)}`, { path: name });
   return { type, value: read.value as Scalar };
+}
+
+/** `it takes customer (text), limit (integer, 20 unless given)` */
+function usageOf({ parameters }: NamedQuery): string {
+  const takes = parameters.map(
+    ({ name, type, required, default: otherwise }) => `${name} (${type}${required ? '' : `, ${otherwise ?? 'none'} unless given`})`,
+  );
+  return `it takes ${takes.length === 0 ? 'none' : takes.join(', ')}`;
 }
 
 function fromText(type: TypeName, text: string): unknown {

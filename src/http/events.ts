@@ -12,7 +12,8 @@ const instant = (round: (nanos: bigint) => number) =>
   z.string().transform((text, context) => {
     const nanos = parseInstant(text);
     if (nanos !== undefined) return round(nanos);
-    context.addIssue({ code: 'custom', message: 'must be an RFC 3339 time with Z or offset; write a + as %2B' });
+    const lost = / \d\d:?\d\d$/.test(text) ? '; its + became a space: write it as %2B in a URL, as it is in a shell' : '';
+    context.addIssue({ code: 'custom', message: `must be an RFC 3339 time with Z or offset${lost}` });
     return z.NEVER;
   });
 

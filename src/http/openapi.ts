@@ -106,7 +106,7 @@ const PATHS: OpenApi['paths'] = {
     get: {
       operationId: 'listEvents',
       tags: ['events'],
-      summary: 'List events, newest first',
+      summary: 'List events, the last applied first',
       description: 'A page may be short, even empty, before the end: follow `next` until it is null.',
       ...ADMIN,
       parameters: LIST_PARAMETERS,

@@ -60,7 +60,6 @@ async function handle(name: string, req: IncomingMessage, res: ServerResponse, o
     checkHead(req, source, options.maxHeaders ?? 100);
     const body = await readBody(req, { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs });
     if (body === undefined) return options.onRejected?.('BAD_REQUEST', source);
-    if (body.length === 0) throw new IngestError('BAD_JSON', 'the body is empty');
     const delivery = { source: name, body, headers: plainHeaders(req), receivedAtMs };
     if (options.isPing?.(delivery) === true) return respond(req, res, 200, {}, '{"status":"ping"}');
     const receipt = await receive(delivery);

@@ -40,6 +40,10 @@ describe('usage', () => {
     ['a backfill of an unknown source', ['backfill', 'tea', '--from', '2026-11-01T00:00:00Z'], /there is no source tea; there are facts/],
     ['a time without a zone', ['backfill', 'stripe', '--from', '2026-11-01'], /RFC 3339/],
     ['two ways to begin', ['backfill', 'stripe', '--from', '2026-11-01T00:00:00Z', '--resume', '--restart'], /cannot be used with/],
+    ['a parameter that no query has', ['query', 'best-customers', '--param', 'lmit=3'], /no parameter lmit; it takes .*limit \(integer/],
+    ['a parameter that is missing', ['query', 'customer-journey'], /needs the parameter customer: .*; it takes .*customer \(text\)/],
+    ['a parameter that is none', ['query', 'best-customers', '--param', 'limit=ten'], /best-customers: limit: /],
+    ['a time whose plus is lost', ['events', 'list', '--since', '2026-11-21T10:00:00 02:00'], /since .*its \+ became a space/],
     ['a source without samples', ['send', 'unheard-of'], /there are for facts, standard, shopify/],
   ])('%s is exit code 2 and a hint', async (_, args, hint) => {
     const { code, stdout, stderr } = await cli(place({}), ...args);

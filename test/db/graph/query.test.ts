@@ -224,14 +224,14 @@ describe('named queries', () => {
 
   test('name what is missing, unknown or of another type', async () => {
     const ask = (name: string, params: Record<string, unknown>) => runQuery(bolt, queries.get(name) ?? '', params);
-    await expect(ask('customer-journey', {})).rejects.toMatchObject({ code: 'QUERY_REFUSED', context: { path: 'customer' } });
+    await expect(ask('customer-journey', {})).rejects.toMatchObject({ code: 'BAD_REQUEST', context: { path: 'customer' } });
     await expect(ask('customer-journey', { customer: 'c1', who: 1 })).rejects.toMatchObject({
-      code: 'QUERY_REFUSED',
+      code: 'BAD_REQUEST',
       context: { path: 'who' },
     });
-    await expect(ask('best-customers', { limit: 'ten' })).rejects.toMatchObject({ code: 'QUERY_REFUSED', context: { path: 'limit' } });
+    await expect(ask('best-customers', { limit: 'ten' })).rejects.toMatchObject({ code: 'BAD_REQUEST', context: { path: 'limit' } });
     await expect(ask('revenue-by-day', { since: 'yesterday' })).rejects.toMatchObject({
-      code: 'QUERY_REFUSED',
+      code: 'BAD_REQUEST',
       context: { path: 'since' },
     });
   });
