@@ -37,6 +37,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await graph.wipe();
+  graph.feed({ redisUrl: own.server.url, prefix: own.prefix });
   api = await openShop();
 });
 afterEach(async () => {
