@@ -47,7 +47,7 @@ export function createStep(options: StepOptions): (run: Run) => Promise<Run> {
       const queued = await patiently(() => estimateQueued(redis, keys), signal, waiting);
       if (queued < maxQueued) return;
       waiting(`${queued} events are queued; is \`eventgraft work\` running?`);
-      await sleep(DEPTH_RETRY_MS, undefined, { signal: signal });
+      await sleep(DEPTH_RETRY_MS, undefined, { signal });
     }
   }
 

@@ -81,6 +81,13 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
+/** What a pack knows of one of its lists. Throws `BAD_REQUEST` for one that it does not have, as in a run of another release. */
+export function listCalled<T>(lists: ReadonlyMap<string, T>, stream: string): T {
+  const list = lists.get(stream);
+  if (list === undefined) throw new IngestError('BAD_REQUEST', `there is no list ${stream} any more; begin the backfill anew`);
+  return list;
+}
+
 /** One object of a page: its own text, and what it says by name. */
 export interface Listed {
   readonly id: string;
@@ -88,15 +95,21 @@ export interface Listed {
   readonly members: ReadonlyMap<string, string>;
 }
 
-/** The objects of a list, none without an id. Throws `SENDER_UNAVAILABLE` for what is no such list: it is asked for again. */
+/** Undefined for what is no object with an id. */
+export function listed(text: string): Listed | undefined {
+  const members = membersOf(text);
+  const id = textOf(members?.get('id'));
+  return members === undefined || id === undefined || id === '' ? undefined : { id, text, members };
+}
+
+/** The objects of a list. Throws `SENDER_UNAVAILABLE` for what is no list of objects with ids: it is asked for again. */
 export function listedIn(text: string | undefined): Listed[] {
   const items = text === undefined ? undefined : itemsOf(text);
   if (items === undefined) throw noPage('something that is no list of objects');
   return items.map((item) => {
-    const members = membersOf(item);
-    const id = members === undefined ? undefined : textOf(members.get('id'));
-    if (members === undefined || id === undefined || id === '') throw noPage('an object without an id');
-    return { id, text: item, members };
+    const object = listed(item);
+    if (object === undefined) throw noPage('an object without an id');
+    return object;
   });
 }
 

@@ -5,7 +5,7 @@
  */
 import { formatInstant } from '../model/instant.ts';
 import { readBaseUrl } from './base-url.ts';
-import { ascendingIn, foundAs, itemsOf, listedIn, membersOf, noPage, type Listed } from './pages.ts';
+import { ascendingIn, foundAs, itemsOf, listCalled, listed, membersOf, noPage, type Listed } from './pages.ts';
 import type { Backfill, Found, Page, Place } from './source.ts';
 
 /** List → the topic under which a webhook would tell of the same object. */
@@ -35,8 +35,8 @@ export function shopifyBackfill(api: string, topicHeader: string): Backfill {
       return `${root}/${stream}.json?${query.toString()}`;
     },
     read(page, place) {
+      const topic = listCalled(STREAMS, place.stream);
       const objects = read(page, place);
-      const topic = STREAMS.get(place.stream) ?? place.stream;
       return {
         found: objects.flatMap((object) => [
           foundAs(topic, object.id, object.text, { [topicHeader]: topic }),
@@ -56,10 +56,10 @@ function read({ text }: Page, { stream, cursor = '0' }: Place): Listed[] {
   return objects;
 }
 
+/** What has no id is in the order's own body still. */
 function withinOrder({ members }: Listed, topicHeader: string): Found[] {
   return [...WITHIN_ORDERS].flatMap(([name, topic]) => {
-    const list = members.get(name);
-    if (list === undefined || itemsOf(list) === undefined) return [];
-    return listedIn(list).map(({ id, text }) => foundAs(topic, id, text, { [topicHeader]: topic }));
+    const objects = (itemsOf(members.get(name) ?? '') ?? []).flatMap((item) => listed(item) ?? []);
+    return objects.map(({ id, text }) => foundAs(topic, id, text, { [topicHeader]: topic }));
   });
 }

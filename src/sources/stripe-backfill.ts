@@ -6,7 +6,7 @@
  */
 import { fromMs } from '../model/instant.ts';
 import { readBaseUrl } from './base-url.ts';
-import { foundAs, listedIn, membersOf, noPage, textOf, type Listed } from './pages.ts';
+import { foundAs, listCalled, listedIn, membersOf, noPage, textOf, type Listed } from './pages.ts';
 import { STRIPE_VERSION } from './stripe-thin.ts';
 import type { Backfill, Page, PageRead, Place } from './source.ts';
 
@@ -63,7 +63,7 @@ export function stripeBackfill(api: string): Backfill {
       if (last?.id === '') query.set('created[lte]', last.created);
       else if (range.to !== undefined) query.set('created[lt]', secondsOf(range.to));
       if (last !== undefined && last.id !== '') query.set('starting_after', last.id);
-      return `${root}/${listOf(stream).path}?${query.toString()}`;
+      return `${root}/${listCalled(LISTS, stream).path}?${query.toString()}`;
     },
     recover(cursor) {
       const last = readCursor(cursor);
@@ -74,7 +74,7 @@ export function stripeBackfill(api: string): Backfill {
 }
 
 function read({ text, firstMs }: Page, { stream, cursor }: Place): PageRead {
-  const { typeOf } = listOf(stream);
+  const { typeOf } = listCalled(LISTS, stream);
   const page = membersOf(text);
   const objects = listedIn(page?.get('data'));
   const before = readCursor(cursor)?.id;
@@ -105,12 +105,6 @@ function readCursor(cursor: string | undefined): Cursor | undefined {
 /** An event as Stripe writes it, but for its id: this one never happened. */
 function wrapped(type: string, object: string, firstMs: number): string {
   return `{"object":"event","type":"${type}","created":${Math.floor(firstMs / 1_000)},"data":{"object":${object}}}`;
-}
-
-function listOf(stream: string): List {
-  const list = LISTS.get(stream);
-  if (list === undefined) throw noPage(`nothing for ${stream}`);
-  return list;
 }
 
 /** Stripe's times are whole seconds, so a bound between two is the later one. */

@@ -5,7 +5,7 @@
  * (class-wc-rest-crud-controller.php and class-wc-rest-customers-v1-controller.php, `get_collection_params`)
  */
 import { formatInstant, parseInstant } from '../model/instant.ts';
-import { ascendingIn, backfillId, foundAs, noPage, sha256, textOf, type Listed } from './pages.ts';
+import { ascendingIn, backfillId, foundAs, listCalled, sha256, textOf, type Listed } from './pages.ts';
 import type { Backfill, Found, Page, PageRead, Place, Range } from './source.ts';
 
 interface List {
@@ -42,7 +42,7 @@ export function woocommerceBackfill(root: string, headers: Backfill['headers'], 
     streams: [...LISTS.keys()],
     headers,
     url({ stream, range, cursor }) {
-      const { path, query, byTime } = listOf(stream);
+      const { path, query, byTime } = listCalled(LISTS, stream);
       const all = new URLSearchParams({ ...query, orderby: 'id', order: 'asc', per_page: String(PER_PAGE) });
       all.set('offset', String(readCursor(cursor)?.offset ?? 0));
       if (byTime) {
@@ -56,7 +56,7 @@ export function woocommerceBackfill(root: string, headers: Backfill['headers'], 
 }
 
 function read(page: Page, { stream, range, cursor }: Place, topicHeader: string): PageRead {
-  const { topic } = listOf(stream);
+  const { topic } = listCalled(LISTS, stream);
   const objects = ascendingIn(page.text);
   const [first] = objects;
   const last = objects.at(-1);
@@ -72,12 +72,6 @@ function read(page: Page, { stream, range, cursor }: Place, topicHeader: string)
       .map((object) => (topic === 'order.deleted' ? trashed(object, page, topicHeader) : tell(topic, object, topicHeader))),
     next: objects.length === 1 ? undefined : writeCursor({ offset: (before?.offset ?? 0) + objects.length - 1, last: reached }),
   };
-}
-
-function listOf(stream: string): List {
-  const list = LISTS.get(stream);
-  if (list === undefined) throw noPage(`nothing for ${stream}`);
-  return list;
 }
 
 function tell(topic: string, { id, text }: Listed, topicHeader: string): Found {

@@ -236,6 +236,23 @@ describe('what is found', () => {
     expect(found.fetched).toMatchObject({ status: 200, body: text.slice(1, -1) });
   });
 
+  it('of Shopify’s orders does not end with a part that cannot be named', () => {
+    const text = '{"orders":[{"id":1,"refunds":[{"note":"x"},{"id":2}],"fulfillments":null},{"id":3,"refunds":{}}]}';
+    const { found, next } = shop.read(pageOf(text), { stream: 'orders', range: RANGE, cursor: undefined });
+    expect(found.map(({ id }) => id.split('/').slice(1, 4).join(' '))).toEqual([
+      'orders updated 1',
+      'refunds create 2',
+      'orders updated 3',
+    ]);
+    expect(next).toBe('3');
+  });
+
+  it.each([woo, shop, pay])('of a list that this release does not have is nothing: it is said, and not asked again', (backfill) => {
+    const place = { stream: 'coupons', range: RANGE, cursor: undefined };
+    const ask = () => backfill.read(pageOf('{"coupons":[],"data":[]}'), (backfill.url(place), place));
+    expect(ask).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+  });
+
   it('of a WooCommerce range ends where it ends, here', () => {
     const range = { from: RANGE.from, to: RANGE.from + 10_000_000_000n };
     const times = ['2026-10-31T23:59:59', '2026-11-01T00:00:00', '2026-11-01T00:00:09', '2026-11-01T00:00:10'];
