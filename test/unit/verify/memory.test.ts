@@ -6,7 +6,9 @@ import { law } from '../../../src/verify/law-model.ts';
 import { showDivergence, verifyInMemory, type JudgedWorld } from '../../../src/verify/memory.ts';
 import { createJudgedWorld } from '../../../src/verify/judge.ts';
 
-const HISTORIES = 20_000;
+/** The mutant that hides longest is found in the 183rd set, with six orders of each; EVENTGRAFT_LONG and `verify` try every order. */
+const TRIES = process.env['EVENTGRAFT_LONG'] === '1' ? { histories: 100_000 } : { histories: 4_000, orders: 6 };
+const SETS = 200;
 
 /** What a user may declare: no relationship of the label Lonely, keys without a source, rules over every type. */
 const own = defineModel({
@@ -21,15 +23,15 @@ test.each<[string, Model]>([
   ['law', law],
   ['commerce', commerce],
   ['own', own],
-])('the fold keeps the law under the %s model', { timeout: 60_000 }, (_, model) => {
+])('the fold keeps the law under the %s model', { timeout: 300_000 }, (_, model) => {
   const seed = 'unit';
-  const { histories, sets, divergences } = verifyInMemory({ model, histories: HISTORIES, seed, createWorld: createJudgedWorld });
+  const { histories, sets, divergences } = verifyInMemory({ model, ...TRIES, seed, createWorld: createJudgedWorld });
   expect(
     divergences.map((divergence) => showDivergence(model, divergence)),
     `seed ${seed}`,
   ).toEqual([]);
-  expect(histories).toBeGreaterThanOrEqual(HISTORIES);
-  expect(sets).toBeGreaterThan(HISTORIES / 150);
+  expect(histories).toBeGreaterThanOrEqual(TRIES.histories);
+  expect(sets).toBeGreaterThan(SETS);
 });
 
 /** Forgets everything but the newest batch: about as wrong as a world can be. */
