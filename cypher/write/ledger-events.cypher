@@ -1,5 +1,6 @@
 // One slim row an event: its identity, and where its segment keeps the rest.
-// params: $segments [[segment id, [[key, first half of the body hash, position]]]]
+// params: $segments [[segment id, [key], first halves of their body hashes, comma-separated]]
 UNWIND $segments AS s
-UNWIND s[1] AS r
-CREATE (:_Event {key: r[0], hash: r[1], segment: s[0], position: toInteger(r[2])})
+WITH s, split(s[2], ',') AS hashes
+UNWIND range(0, size(hashes) - 1) AS i
+CREATE (:_Event {key: s[1][i], hash: hashes[i], segment: s[0], position: i})

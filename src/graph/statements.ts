@@ -33,6 +33,7 @@ export interface Statements {
   readonly settledJobs: string;
   readonly knownEvents: string;
   readonly hiddenNodes: string;
+  readonly countHiddenNodes: string;
   readonly countHiddenEdges: string;
   readonly nodeEdges: string;
   readonly hiddenEdges: string;
@@ -65,6 +66,7 @@ export function createStatements(model: Model): Statements {
     settledJobs: statement('read/settled-jobs'),
     knownEvents: statement('read/known-events'),
     hiddenNodes: statement('read/hidden-nodes'),
+    countHiddenNodes: statement('read/count-hidden-nodes'),
     countHiddenEdges: statement('read/count-hidden-edges'),
     nodeEdges: statement('read/node-edges'),
     hiddenEdges: statement('read/hidden-edges'),
@@ -92,7 +94,7 @@ export function createStatements(model: Model): Statements {
 }
 
 function nodeStatements(shape: NodeShape): NodeStatements {
-  const fill = { LABEL: shape.label, KEY: shape.key.map(({ name }, i) => `${name}: k[${i + 1}]`).join(', ') };
+  const fill = { LABEL: shape.label, KEY: shape.key.map(({ name }, i) => `${name}: k[${i}]`).join(', ') };
   const set = assigned([...shape.properties], 1).map(([name, value]) => `x.${name} = ${value}`);
   return {
     lock: statement('read/lock-nodes', fill),
