@@ -12,8 +12,8 @@ import type { Tx } from './transact.ts';
 import { scalarToBolt, valuesOf, type Stored } from './values.ts';
 
 export interface Locker {
-  /** Locks what may change and finds what must only be there; missing nodes are made for the time being. False where it had to lock some in a second round. */
-  take(tx: Tx, loaded: Loaded, needs: Pick<Needs, 'locked' | 'touched'>): Promise<boolean>;
+  /** Locks what may change and finds what must only be there; missing nodes are made for the time being. */
+  take(tx: Tx, loaded: Loaded, needs: Pick<Needs, 'locked' | 'touched'>): Promise<void>;
   /** Locks further nodes and adds what is known of them. */
   lock(tx: Tx, loaded: Loaded, refs: Iterable<NodeRef>): Promise<void>;
 }
@@ -45,7 +45,7 @@ export function createLocker(model: Model, statements: Statements): Locker {
     }
   }
 
-  async function touchLabel(tx: Tx, loaded: Loaded, shape: NodeShape, nodes: readonly NodeRef[]): Promise<boolean> {
+  async function touchLabel(tx: Tx, loaded: Loaded, shape: NodeShape, nodes: readonly NodeRef[]): Promise<void> {
     const result = await tx.run<{ i: number; element: string; clock: string | null }>(statements.nodes.get(shape.label)?.touch ?? '', {
       keys: keyRows(nodes),
     });
@@ -63,7 +63,6 @@ export function createLocker(model: Model, statements: Statements): Locker {
       }
     }
     if (strangers.length > 0) await lockLabel(tx, loaded, shape, strangers);
-    return strangers.length === 0;
   }
 
   const inOrder = (groups: Map<NodeShape, NodeRef[]>): [NodeShape, NodeRef[]][] =>
@@ -73,13 +72,13 @@ export function createLocker(model: Model, statements: Statements): Locker {
     async take(tx, loaded, { locked, touched }) {
       const locks = byLabel(locked.values());
       const touches = byLabel(touched.values());
-      const taken: Promise<boolean | void>[] = [];
+      const taken: Promise<void>[] = [];
       for (const [shape] of inOrder(new Map([...touches, ...locks]))) {
         const [lock, touch] = [locks.get(shape), touches.get(shape)];
         if (lock !== undefined) taken.push(lockLabel(tx, loaded, shape, lock));
         if (touch !== undefined) taken.push(touchLabel(tx, loaded, shape, touch));
       }
-      return !(await Promise.all(taken)).includes(false);
+      await Promise.all(taken);
     },
     async lock(tx, loaded, refs) {
       await Promise.all(inOrder(byLabel(refs)).map(([shape, nodes]) => lockLabel(tx, loaded, shape, nodes)));

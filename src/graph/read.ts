@@ -1,7 +1,7 @@
 /**
  * Locks, then reads: all that the fold can touch, in pipelined rounds.
  *   1  lock every node that may change, in sorted order; missing ones are made for the time being
- *   2  hidden rows of keys without a live node, if there are any; visible edges by identity, slot, set and removed end
+ *   2  hidden rows of keys without a live node; visible edges by identity, slot, set and removed end
  *   3  hidden rows of edges, if there are any at all
  *   4  lock the far ends of edges that wait for a node that may come to life, and read what is remembered of them
  * Hidden rows are read in a later statement than the lock that protects them. A key without a live node that a fact may
@@ -157,12 +157,9 @@ export function createReader(model: Model, statements: Statements): Reader {
     async read(tx, facts) {
       const needs = needsOf(facts);
       const loaded = createLoaded();
-      const [atOnce, remembered] = await Promise.all([
-        locker.take(tx, loaded, needs),
-        tx.run<{ hidden: bigint }>(statements.countHiddenNodes),
-      ]);
-      const none = atOnce && remembered.records[0]?.get('hidden') === 0n;
-      const absent = none ? [] : refsOf(loaded, loaded.absent).filter((ref) => mayHide(ref.shape));
+      await locker.take(tx, loaded, needs);
+
+      const absent = [...loaded.absent].map((id) => (loaded.nodes.get(id) as { ref: NodeRef }).ref).filter((ref) => mayHide(ref.shape));
       const [, , , , , hidden] = await Promise.all([
         readHiddenNodes(tx, loaded, absent),
         readByEnds(tx, loaded, needs),
@@ -184,10 +181,6 @@ export function createReader(model: Model, statements: Statements): Reader {
       return loaded;
     },
   };
-}
-
-function refsOf(loaded: Loaded, ids: ReadonlySet<string>): NodeRef[] {
-  return [...ids].map((id) => (loaded.nodes.get(id) as { ref: NodeRef }).ref);
 }
 
 /** Other ends of edges that will appear if a node comes to life: they must not go away meanwhile. */

@@ -33,7 +33,6 @@ export interface Statements {
   readonly settledJobs: string;
   readonly knownEvents: string;
   readonly hiddenNodes: string;
-  readonly countHiddenNodes: string;
   readonly countHiddenEdges: string;
   readonly nodeEdges: string;
   readonly hiddenEdges: string;
@@ -66,7 +65,6 @@ export function createStatements(model: Model): Statements {
     settledJobs: statement('read/settled-jobs'),
     knownEvents: statement('read/known-events'),
     hiddenNodes: statement('read/hidden-nodes'),
-    countHiddenNodes: statement('read/count-hidden-nodes'),
     countHiddenEdges: statement('read/count-hidden-edges'),
     nodeEdges: statement('read/node-edges'),
     hiddenEdges: statement('read/hidden-edges'),

@@ -20,6 +20,8 @@ export interface TransactOptions {
 /** `executeWrite` sleeps a second before its first retry; a deadlock's winner is done in milliseconds. */
 const RETRY_MIN_MS = 5;
 const RETRY_MAX_MS = 50;
+/** A statement runs to its end before the one behind it: what is asked after a lock must not overtake its last rows. */
+const ALL = -1;
 /** Then it is no race any more but something for the caller's back-off. */
 const MAX_CONFLICTS = 30;
 
@@ -38,7 +40,7 @@ export async function transact<T>(bolt: Bolt, work: (tx: Tx) => Promise<T>, opti
 }
 
 async function attemptOnce<T>(bolt: Bolt, work: (tx: Tx) => Promise<T>, deadlineMs: number): Promise<T> {
-  const session = bolt.driver.session({ database: bolt.database, defaultAccessMode: 'WRITE' });
+  const session = bolt.driver.session({ database: bolt.database, defaultAccessMode: 'WRITE', fetchSize: ALL });
   const deadline = startDeadline(deadlineMs);
   try {
     return await Promise.race([commit(session.beginTransaction({ timeout: deadlineMs }), work), deadline.passed]);
