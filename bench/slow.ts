@@ -33,7 +33,7 @@ interface Report {
 }
 
 async function serve(redisUrl: string): Promise<void> {
-  const { url } = await startReceiver({ redisUrl, prefix: 'slow' });
+  const { url } = await startReceiver({ redisUrl, prefix: 'slow', env: { EVENTGRAFT_MAX_LAG: '500' } });
   const delays = monitorEventLoopDelay({ resolution: 5 });
   delays.enable();
   const report = (): void => {

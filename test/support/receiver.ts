@@ -38,7 +38,7 @@ export interface ReceiverOptions {
 
 export const RECEIVER_TOKEN = 'token-of-a-receiver-in-a-test-process';
 
-/** Without limits of rate, since one address sends all there is; tests of those set them. */
+/** Without limits of rate, since one address sends all there is, and of lag, since tests share the machine; tests of those set them. */
 export async function startReceiver({ redisUrl, prefix, neo4j, env = {}, onLog = () => undefined }: ReceiverOptions) {
   const config = loadConfig({
     PORT: '0',
@@ -46,6 +46,7 @@ export async function startReceiver({ redisUrl, prefix, neo4j, env = {}, onLog =
     EVENTGRAFT_QUEUE_PREFIX: prefix,
     EVENTGRAFT_MAX_ADDRESS_RATE: '0',
     EVENTGRAFT_MAX_SOURCE_RATE: '0',
+    EVENTGRAFT_MAX_LAG: '0',
     ...Object.fromEntries(Object.keys(PACKS).map((name) => [secretVariable(name), SECRET_TEXT])),
     [secretVariable('paypal')]: PAYPAL_WEBHOOK,
     ...env,

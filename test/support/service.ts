@@ -45,6 +45,7 @@ export async function startService(role: 'serve' | 'work', where: Where, extra: 
       HOST: '127.0.0.1',
       PORT: '0',
       EVENTGRAFT_LOG_LEVEL: 'info',
+      EVENTGRAFT_MAX_LAG: '0', // Tests share the machine.
       ...extra,
     },
     stdio: ['ignore', 'ignore', 'pipe'],
