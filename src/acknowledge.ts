@@ -21,8 +21,8 @@ import type { Acknowledge, Source, Verdict } from './sources/source.ts';
 export interface AcknowledgementReport {
   /** The gateway answered. `key` names the event. */
   answered?(said: { source: string; key: string; verdict: Verdict; status: number; means: Meaning; durationMs: number }): void;
-  /** It did not answer, the ledger could not be asked, or no URL can hold the event's id. The last is not tried again. */
-  failed?(failure: { source: string; key: string; error: unknown }): void;
+  /** It did not answer, the ledger could not be asked, or no URL can hold the event's id. The last is `final`: not tried again. */
+  failed?(failure: { source: string; key: string; error: unknown; final: boolean }): void;
   /** No answer for some time, or told to wait: this gateway is told nothing for so long. */
   lost?(outage: { source: string; reason: string; delayMs: number }): void;
   found?(outage: { source: string; outageMs: number }): void;
@@ -62,8 +62,9 @@ export interface Acknowledgement {
 }
 
 /**
- * Settled for good: told as it is. What is still in quarantine is told when it is released. Of all else the ledger has the
- * state and the reason; `settled` and `late` too, since the gateway, or this job, may come again because nothing was told.
+ * Settled for good: told as it is. What is still in quarantine is told when it is released, which has a report of its own. Of
+ * all else the ledger has the state and the reason; `settled` and `late` too, since the gateway, or this job, may come again because
+ * nothing was told.
  */
 const REPORTS: Readonly<Record<Outcome, Report['is'] | undefined>> = {
   applied: 'ack',
@@ -118,7 +119,7 @@ export function createAcknowledgement(options: AcknowledgementOptions): Acknowle
 
   return {
     settled: (events) => add(events.map(({ event, outcome }) => [event, REPORTS[outcome]])),
-    releasing: (events) => add(events.map((event) => [event, 'look'])),
+    releasing: (events) => add(events.map((event) => [event, 'release'])),
     run() {
       for (const lane of lanes.values()) lane.run();
     },
@@ -185,7 +186,7 @@ function createLane(source: string, gateway: Acknowledge, options: Acknowledgeme
     const { id } = wanted;
     const key = eventKey(source, id);
     const again = (): number => (closing.aborted ? 0 : circuit.delayMs(tries + 1));
-    const failed = (error: unknown): void => (closing.aborted ? undefined : report.failed?.({ source, key, error }));
+    const failed = (error: unknown, final = false): void => (closing.aborted ? undefined : report.failed?.({ source, key, error, final }));
     const leaveAlone = (failure: unknown): number => {
       if (!closing.aborted) circuit.failed(member, failure);
       return Math.max(again(), circuit.closedUntilMs() - Date.now());
@@ -199,11 +200,17 @@ function createLane(source: string, gateway: Acknowledge, options: Acknowledgeme
       return again(); // The ledger's outage is not the gateway's.
     }
     if (said === 'nothing') return 'done';
-    if (said === 'not yet') return again();
+    if (said === 'not yet') return wanted.is === 'release' ? again() : 'done';
 
-    const url = gateway.urlOf(id, said.verdict);
+    let url: string | undefined;
+    let cause: unknown;
+    try {
+      url = gateway.urlOf(id, said.verdict);
+    } catch (error) {
+      cause = error; // A source's own may throw; it would tomorrow, too.
+    }
     if (url === undefined) {
-      failed(new IngestError('OUTBOUND_REFUSED', 'no URL can hold the id of this event'));
+      failed(new IngestError('OUTBOUND_REFUSED', 'no URL can hold the id of this event', {}, cause), true);
       return 'done';
     }
     const started = performance.now();

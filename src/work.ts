@@ -172,9 +172,9 @@ function startAcknowledgement(
             : {};
         log[REPORT_LEVELS[means]]({ ...said, durationMs: Math.round(durationMs), ...advice }, `report.${means}`);
       },
-      failed({ error, ...which }) {
+      failed({ error, final, ...which }) {
         metrics.reported(which.source, error instanceof IngestError ? error.code : 'FAULT');
-        log.debug({ ...which, err: error }, 'report.failed');
+        log[final ? 'warn' : 'debug']({ ...which, err: error }, 'report.failed');
       },
       lost: (outage) => log.warn(outage, 'gateway.lost'),
       found: (outage) => log.info(outage, 'gateway.found'),

@@ -9,8 +9,10 @@ import { z } from 'zod';
 
 import { keysOf } from './keys.ts';
 
-/** `ack`: the event is settled. `look`: the ledger knows what became of it. */
-export type Report = { readonly is: 'ack'; readonly id: string } | { readonly is: 'look'; readonly id: string; readonly bodyHash: string };
+/** `ack`: the event is settled. `look`: the ledger knows what became of it. `release`: it will, as soon as the event is out of quarantine. */
+export type Report =
+  | { readonly is: 'ack'; readonly id: string }
+  | { readonly is: 'look' | 'release'; readonly id: string; readonly bodyHash: string };
 
 /** A report in hand; how it is left says whether it is over. */
 export interface Taken {
@@ -78,7 +80,7 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT
 end
 return taken`;
 
-const memberSchema = z.union([z.tuple([z.literal('ack'), z.string()]), z.tuple([z.literal('look'), z.string(), z.string()])]);
+const memberSchema = z.union([z.tuple([z.literal('ack'), z.string()]), z.tuple([z.enum(['look', 'release']), z.string(), z.string()])]);
 
 export function createReports({ redis, prefix, holdMs = 30_000 }: ReportsOptions): Reports {
   const keys = keysOf(prefix);

@@ -60,7 +60,7 @@ function start(over: Partial<AcknowledgementOptions> = {}, answer: (url: string)
   return { acknowledgement, added, left, posted, told, take };
 }
 const settled = (id: string, outcome: Outcome, source = 'gated'): Settled => ({ event: { ...hook('o', 1, source), id }, outcome });
-const look = (id: string): Report => ({ is: 'look', id, bodyHash: 'f'.repeat(64) });
+const look = (id: string) => ({ is: 'look', id, bodyHash: 'f'.repeat(64) }) as const satisfies Report;
 const until = async (holds: () => boolean): Promise<void> => {
   while (!holds()) await new Promise((done) => setTimeout(done, 1));
 };
@@ -86,7 +86,7 @@ describe('of a committed batch', () => {
     await acknowledgement.settled([settled('e', 'quarantined')]);
     expect(added).toEqual([]);
     await acknowledgement.releasing([settled('e', 'quarantined').event]);
-    expect(added).toEqual(['gated look e']);
+    expect(added).toEqual(['gated release e']);
   });
 
   it('what a backfill found is not told: the gateway has never seen it', async () => {
@@ -131,16 +131,37 @@ describe('what is told', () => {
     expect(posted[0]?.body.length).toBeLessThan(2_100);
   });
 
-  it('of an event in quarantine is nothing yet, of one that the ledger does not know nothing at all', async () => {
+  it('of an event in quarantine is nothing: only its release looks again, of one that the ledger does not know nobody does', async () => {
     const { acknowledgement, posted, left, take } = start({
-      whatBecame: async ({ id }) => (id === 'early' ? { state: 'quarantined' } : undefined),
+      whatBecame: async ({ id }) => (id === 'stranger' ? undefined : { state: 'quarantined' }),
     });
-    take(look('early'));
+    take({ ...look('due'), is: 'release' });
+    take(look('again'));
     take(look('stranger'));
     acknowledgement.run();
-    await until(() => left.length === 2);
+    await until(() => left.length === 3);
     const due = Object.fromEntries(left.map(({ taken, dueMs }) => [taken.report.id, dueMs]));
-    expect([posted, due]).toEqual([[], { early: expect.any(Number), stranger: 'done' }]);
+    expect([posted, due]).toEqual([[], { due: expect.any(Number), again: 'done', stranger: 'done' }]);
+  });
+
+  it('of an id for which a source has no URL is nothing, and that is final; one that throws is no different', async () => {
+    const source = sourceOf(acknowledging(facts(), { url: GATE }));
+    const urlOf = (id: string): string | undefined => {
+      if (id === 'throws') throw new TypeError('no such id');
+      return id === 'none' ? undefined : `${GATE}/${id}`;
+    };
+    const acknowledge = source.acknowledge === undefined ? undefined : { ...source.acknowledge, urlOf };
+    if (acknowledge === undefined) throw new Error('it has no gateway');
+    const failures: unknown[] = [];
+    const { acknowledgement, posted, left, take } = start({
+      sources: new Map([['gated', { ...source, name: 'gated', acknowledge }]]),
+      report: { failed: ({ error, ...which }) => void failures.push([error instanceof IngestError && error.code, which]) },
+    });
+    for (const id of ['throws', 'none', 'good']) take({ is: 'ack', id });
+    acknowledgement.run();
+    await until(() => left.length === 3);
+    expect([posted.map(({ url }) => url), left.map(({ dueMs }) => dueMs)]).toEqual([[`${GATE}/good`], ['done', 'done', 'done']]);
+    expect(failures).toEqual(['throws', 'none'].map((id) => ['OUTBOUND_REFUSED', { source: 'gated', key: `gated:${id}`, final: true }]));
   });
 });
 
