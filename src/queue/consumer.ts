@@ -9,7 +9,7 @@ import { Worker, WaitingError, type Job, type JobJson } from 'bullmq';
 import type { Redis } from 'ioredis';
 
 import type { Log } from '../log.ts';
-import { isUnreadable, readJob, type Row } from './job.ts';
+import { readJob, sizeOf, type Row } from './job.ts';
 import { QUEUE } from './keys.ts';
 import { WORKER_OPTIONS } from './patience.ts';
 
@@ -176,10 +176,6 @@ export function createConsumer({
       await Promise.race([worker.close(), sleep(graceMs, undefined, { ref: false })]);
     },
   };
-}
-
-function sizeOf(row: Row): number {
-  return isUnreadable(row) ? row.raw.length : row.body.length + (row.fetched?.body.length ?? 0);
 }
 
 /** BullMQ parses a job's JSON outside of any processor, where a throw would leave the job stalling for ever. */

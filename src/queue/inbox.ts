@@ -12,6 +12,7 @@ import type { Event } from '../event.ts';
 import type { Log } from '../log.ts';
 import { estimateQueued, readCounts, type Counts } from './depth.ts';
 import { enqueue, type Passenger, type Status } from './enqueue.ts';
+import { sizeOf } from './job.ts';
 import { keysOf, QUEUE } from './keys.ts';
 
 export type { Counts } from './depth.ts';
@@ -77,7 +78,7 @@ export function createInbox({
     return new Promise((resolve, reject) => {
       const refusal = refuse();
       if (refusal !== undefined) return reject(refusal);
-      const bytes = event.body.length + 512;
+      const bytes = sizeOf(event) + 512;
       waitingBytes += bytes;
       const timer = setTimeout(() => passenger.fail(unavailable('Redis did not confirm the event in time')), deadlineMs);
       const leave = (): boolean => {

@@ -51,6 +51,11 @@ export function isUnreadable(row: Row): row is Unreadable {
   return 'unreadable' in row;
 }
 
+/** Characters of what it holds: its body, and the copy of an object that was fetched for it. */
+export function sizeOf(row: Row): number {
+  return isUnreadable(row) ? row.raw.length : row.body.length + (row.fetched?.body.length ?? 0);
+}
+
 function readRow(row: unknown): Row {
   if (isEvent(row)) return row;
   const [issue] = eventSchema.safeParse(row).error?.issues ?? [];

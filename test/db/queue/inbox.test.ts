@@ -61,6 +61,12 @@ describe('taking in', () => {
     expect((await jobIds()).map(countOf)).toEqual([2, 2, 2, 2, 2]);
   });
 
+  it('keeps it below them with the copies that come along', async () => {
+    const fetched = { body: 'x'.repeat(4_000), bodyHash: 'a'.repeat(64), status: 200, at: 1 };
+    await open({ maxJobBytes: 10_000 }).addAll(jobEvents(0, 6).map((event) => ({ ...event, fetched })));
+    expect((await jobIds()).map(countOf)).toEqual([2, 2, 2]);
+  });
+
   it('keeps a mark for seven days', async () => {
     await open().add(jobEvent(1));
     const [mark = ''] = await own.redis.keys(`${own.prefix}:m:*`);

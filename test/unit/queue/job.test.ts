@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { countOf, isUnreadable, jobId, readJob } from '../../../src/queue/job.ts';
+import { countOf, isUnreadable, jobId, readJob, sizeOf } from '../../../src/queue/job.ts';
 import { jobEvent } from '../../support/events.ts';
 
 const COPY = { body: '{}', bodyHash: 'a'.repeat(64), status: 200, at: 1 };
@@ -40,6 +40,12 @@ describe('readJob', () => {
     expect(rows.map(isUnreadable)).toEqual([false, true, false]);
     expect(rows[1]).toMatchObject({ unreadable: expect.stringContaining(name) });
   });
+});
+
+it('an event weighs its body and the copy that was fetched for it', () => {
+  const event = jobEvent(1, 'x'.repeat(10));
+  expect(sizeOf(event)).toBe(10);
+  expect(sizeOf({ ...event, fetched: { ...COPY, body: 'x'.repeat(500) } })).toBe(510);
 });
 
 it('a job id carries its count and is never an integer', () => {
