@@ -14,7 +14,8 @@ import { LEASE_MS, openBackfills, type Backfills, type Run } from '../queue/back
 import { createInbox } from '../queue/inbox.ts';
 import { checkDurability, connectRedis, waitUntilReady, type Redis } from '../queue/redis.ts';
 import type { Backfill, Range, Source } from '../sources/source.ts';
-import { createStep, patiently } from './step.ts';
+import { patiently } from './patiently.ts';
+import { createStep } from './step.ts';
 
 export interface BackfillOptions {
   readonly redisUrl: string;
@@ -29,7 +30,7 @@ export interface BackfillOptions {
   /** An unfinished run of the same job: gone on with (the default), insisted on, or begun anew. */
   readonly run?: 'continue' | 'resume' | 'restart';
   readonly durability?: Durability;
-  /** Waits while so many events are queued. Default 10,000: the rest of the queue is for live traffic. */
+  /** `EVENTGRAFT_MAX_QUEUED`, as for `serve`. Default 1,000,000. Waits at half of it, and at 10,000: the rest of the queue is for live traffic. */
   readonly maxQueued?: number;
   /** How long the job of a process that died stays its own. Default 10,000. */
   readonly leaseMs?: number;
@@ -50,11 +51,14 @@ export interface Progress extends Run {
 /** 250 orders with all that a shop hangs on them, and a shop that takes its time for that. */
 const MAX_PAGE_BYTES = 64 * 2 ** 20;
 const PAGE_TIMEOUT_MS = 60_000;
+const MAX_QUEUED = 1_000_000;
+const WAIT_AT_QUEUED = 10_000;
 
 /**
- * Takes in everything that the source's sender has of a range, and returns the finished run. An outage of the sender or of
- * Redis is waited for. Throws `BAD_CONFIG` for a source without backfill, a refused token and a job that another process is
- * at, `BAD_REQUEST` for what cannot be asked for, `NOT_DURABLE`, and the signal's reason.
+ * Takes in everything that the source's sender has of a range, and returns the finished run. An outage of the sender is
+ * waited for, and of Redis once the run has begun: before that, `QUEUE_UNAVAILABLE` after ten seconds. Throws `BAD_CONFIG` for a
+ * source without backfill, a refused token and a job that another process is at, `BAD_REQUEST` for what cannot be asked for,
+ * `NOT_DURABLE`, and the signal's reason.
  */
 export async function backfill(source: Source, range: Range, options: BackfillOptions): Promise<Run> {
   const job = plan(source, range, options);
@@ -108,10 +112,33 @@ async function runJob(job: Job, redis: Redis, options: BackfillOptions): Promise
   const lost = new AbortController();
   const stopping = signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]);
   await takeJob(backfills, job, holder, { leaseMs, signal: stopping, report });
-  const { run: begun, resumed } = await beginRun(backfills, job, holder, options);
-  const inbox = createInbox({ redis, prefix });
+  try {
+    const begun = await beginRun(backfills, job, holder, options);
+    return await finishRun(begun, { job, redis, prefix, leaseMs, backfills, lost, stopping }, options);
+  } finally {
+    await backfills.letGo(job.id, holder).catch(() => {});
+  }
+}
+
+interface Place {
+  readonly job: Job;
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly leaseMs: number;
+  readonly backfills: Backfills;
+  /** Aborted when another process has the job. */
+  readonly lost: AbortController;
+  /** That, or the caller's. */
+  readonly stopping: AbortSignal;
+}
+
+/** Step by step, while the lease is kept. */
+async function finishRun({ run: begun, resumed }: Begun, place: Place, options: BackfillOptions): Promise<Run> {
+  const { job, redis, prefix, leaseMs, backfills, lost, stopping } = place;
+  const maxQueued = options.maxQueued ?? MAX_QUEUED;
+  const inbox = createInbox({ redis, prefix, maxQueued });
   let run = begun;
-  const tell = (waiting?: string): void => report?.({ ...run, resumed, waiting });
+  const tell = (waiting?: string): void => options.report?.({ ...run, resumed, waiting });
   // Without an answer nobody knows who has the job; the next page asks again.
   const beat = async (): Promise<void> => void ((await backfills.hold(job.id, run)) === 'taken' && lost.abort(taken(job)));
   const timer = setInterval(() => void beat().catch(() => {}), leaseMs / 3);
@@ -124,22 +151,22 @@ async function runJob(job: Job, redis: Redis, options: BackfillOptions): Promise
     run = known;
     tell();
   }
-  const step = createStep({
-    source: job.source.name,
-    lists: job.lists,
-    range: job.range,
-    token: options.token,
-    outbound: createOutbound([job.lists.origin], { maxBytes: MAX_PAGE_BYTES, timeoutMs: PAGE_TIMEOUT_MS }),
-    redis,
-    prefix,
-    inbox,
-    rate: options.rate ?? 2,
-    maxQueued: options.maxQueued ?? 10_000,
-    minDelayMs: options.minDelayMs ?? 500,
-    signal: stopping,
-    waiting: tell,
-  });
   try {
+    const step = createStep({
+      source: job.source.name,
+      lists: job.lists,
+      range: job.range,
+      token: options.token,
+      outbound: createOutbound([job.lists.origin], { maxBytes: MAX_PAGE_BYTES, timeoutMs: PAGE_TIMEOUT_MS }),
+      redis,
+      prefix,
+      inbox,
+      rate: options.rate ?? 2,
+      waitAtQueued: Math.min(WAIT_AT_QUEUED, Math.ceil(maxQueued / 2)),
+      minDelayMs: options.minDelayMs ?? 500,
+      signal: stopping,
+      waiting: tell,
+    });
     tell();
     while (run.state !== 'finished') await keep({ ...(await step(run)), updatedAtMs: Date.now() });
     return run;
@@ -150,7 +177,6 @@ async function runJob(job: Job, redis: Redis, options: BackfillOptions): Promise
   } finally {
     clearInterval(timer);
     await inbox.close();
-    await backfills.letGo(job.id, holder).catch(() => {});
   }
 }
 
@@ -178,13 +204,13 @@ function forgotten({ source }: Job): IngestError {
   return new IngestError('BAD_CONFIG', `Redis lost its data while ${source.name} was read; run the same backfill again: it begins anew`);
 }
 
+interface Begun {
+  readonly run: Run;
+  readonly resumed: boolean;
+}
+
 /** The run to go on with, or a new one, in the name of its new holder. */
-async function beginRun(
-  backfills: Backfills,
-  job: Job,
-  holder: string,
-  { run: how = 'continue' }: BackfillOptions,
-): Promise<{ run: Run; resumed: boolean }> {
+async function beginRun(backfills: Backfills, job: Job, holder: string, { run: how = 'continue' }: BackfillOptions): Promise<Begun> {
   const before = how === 'restart' ? undefined : await backfills.find(job.id);
   const resumed = before !== undefined && before.state !== 'finished';
   if (!resumed && how === 'resume')

@@ -12,6 +12,7 @@ import { keysOf } from '../queue/keys.ts';
 import type { Redis } from '../queue/redis.ts';
 import type { Backfill, PageRead, Range } from '../sources/source.ts';
 import { createAsk } from './ask.ts';
+import { patiently } from './patiently.ts';
 
 export interface StepOptions {
   readonly source: string;
@@ -25,19 +26,19 @@ export interface StepOptions {
   /** Requests a second. */
   readonly rate: number;
   /** Waits while so many events are queued. */
-  readonly maxQueued: number;
+  readonly waitAtQueued: number;
   readonly minDelayMs: number;
   readonly signal: AbortSignal;
   /** Nothing happens at the moment, and why. */
   readonly waiting: (reason: string) => void;
 }
 
-const REDIS_RETRY_MS = 250;
+const REFUSED_RETRY_MS = 250;
 const DEPTH_RETRY_MS = 500;
 
-/** A step throws what `Ask` throws, its words completed by what to set; anything else is waited for. */
+/** A step throws what `Ask` throws, its words completed by what to set; an outage of Redis is waited for. */
 export function createStep(options: StepOptions): (run: Run) => Promise<Run> {
-  const { source, lists, range, token, redis, inbox, maxQueued, signal, waiting } = options;
+  const { source, lists, range, token, redis, inbox, waitAtQueued, signal, waiting } = options;
   const ask = createAsk({ ...options, headers: lists.headers(token) });
   const keys = keysOf(options.prefix);
 
@@ -45,7 +46,7 @@ export function createStep(options: StepOptions): (run: Run) => Promise<Run> {
   async function awaitRoom(): Promise<void> {
     for (;;) {
       const queued = await patiently(() => estimateQueued(redis, keys), signal, waiting);
-      if (queued < maxQueued) return;
+      if (queued < waitAtQueued) return;
       waiting(`${queued} events are queued; is \`eventgraft work\` running?`);
       await sleep(DEPTH_RETRY_MS, undefined, { signal });
     }
@@ -104,23 +105,9 @@ async function takeIn(
     if (left.length === 0) break;
     if (!(refusal instanceof IngestError) || refusal.retry !== 'retry') throw refusal;
     waiting(refusal.message);
-    await sleep(REDIS_RETRY_MS, undefined, { signal });
+    await sleep(REFUSED_RETRY_MS, undefined, { signal });
   }
   return tally;
-}
-
-/** For what Redis is asked on the way: while it is away, it is waited for. */
-export async function patiently<T>(work: () => Promise<T>, signal: AbortSignal, waiting: (reason: string) => void): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof IngestError && error.retry === 'never') throw error;
-      waiting(`Redis: ${error instanceof Error ? error.message : String(error)}`);
-      await sleep(REDIS_RETRY_MS, undefined, { signal });
-    }
-  }
 }
 
 /** What the sender says where it does not know what a cursor names. */

@@ -11,9 +11,6 @@ import { parseNames, parseRate, parseTime } from './options.ts';
 import { print, printJson, say, table } from './output.ts';
 import { createProgress } from './progress.ts';
 
-/** Half the queue at most, and this at most. */
-const MAX_QUEUED = 10_000;
-
 interface Options {
   readonly from?: bigint;
   readonly to?: bigint;
@@ -66,7 +63,7 @@ async function runBackfill(name: string | undefined, options: Options): Promise<
         token,
         rate,
         durability: config.durability,
-        maxQueued: Math.min(MAX_QUEUED, Math.ceil(config.maxQueued / 2)),
+        maxQueued: config.maxQueued,
         run: resume === true ? 'resume' : restart === true ? 'restart' : 'continue',
         signal: stop.signal,
         report: watch.show,

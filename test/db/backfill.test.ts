@@ -257,6 +257,11 @@ describe('a run', () => {
     expect(pages.some((page, index) => page < (pages[index - 1] ?? 0))).toBe(true);
   });
 
+  it('that cannot be resumed keeps nobody else from the job', async () => {
+    await expect(run(shop, { run: 'resume', leaseMs: 60_000 })).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    expect(await own.redis.keys(`${own.prefix}:backfills:*`)).toEqual([]);
+  });
+
   it('of which Redis has lost everything says so, rather than to leave the beginning out', async () => {
     let reported = 0;
     const report = (): void => {
@@ -281,9 +286,20 @@ describe('a run', () => {
     expect((await counts()).accepted).toBe(1_000);
   });
 
+  it('never fills the queue beyond what everybody may, a page neither', async () => {
+    const stop = new AbortController();
+    const waits = new Set<string>();
+    const report = ({ waiting }: Progress): void => void (waiting !== undefined && waits.add(waiting));
+    const ended = expect(run(shop, { maxQueued: 60, report, signal: stop.signal })).rejects.toThrow();
+    await sleep(1_200);
+    expect([(await counts()).queued, [...waits]]).toEqual([60, ['the queue is full']]);
+    stop.abort();
+    await ended;
+  });
+
   it('leaves room for live traffic', async () => {
     const waits = new Set<string>();
-    const going = run(shop, { maxQueued: 300, report: ({ waiting }) => void (waiting !== undefined && waits.add(waiting)) });
+    const going = run(shop, { maxQueued: 600, report: ({ waiting }) => void (waiting !== undefined && waits.add(waiting)) });
     await sleep(1_200);
     expect((await counts()).queued).toBeLessThan(300 + 100);
     expect([...waits].join()).toContain('eventgraft work');
