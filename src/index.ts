@@ -1,6 +1,6 @@
 /** The library: what `import … from 'eventgraft'` gives. */
 export { backfill, type BackfillOptions, type Progress } from './backfill/backfill.ts';
-export type { Run } from './queue/backfills.ts';
+export type { Run } from './queue/runs.ts';
 export { defineConfig, genericFile, type UserConfig } from './load-config.ts';
 export { IngestError, type ErrorCode } from './errors.ts';
 export type { Delivery, Event, Fetched, State } from './event.ts';

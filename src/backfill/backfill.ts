@@ -10,7 +10,7 @@ import type { Durability } from '../config.ts';
 import { IngestError } from '../errors.ts';
 import { formatInstant } from '../model/instant.ts';
 import { createOutbound } from '../outbound/outbound.ts';
-import { LEASE_MS, openBackfills, type Backfills, type Run } from '../queue/backfills.ts';
+import { LEASE_MS, openRuns, type Runs, type Run } from '../queue/runs.ts';
 import { createInbox } from '../queue/inbox.ts';
 import { checkDurability, connectRedis, waitUntilReady, type Redis } from '../queue/redis.ts';
 import type { Backfill, Range, Source } from '../sources/source.ts';
@@ -108,15 +108,15 @@ function plan(source: Source, range: Range, { streams: wanted }: BackfillOptions
 async function runJob(job: Job, redis: Redis, options: BackfillOptions): Promise<Run> {
   const { prefix = 'eventgraft', leaseMs = LEASE_MS, report, signal } = options;
   const holder = randomBytes(9).toString('base64url');
-  const backfills = openBackfills(redis, prefix, leaseMs);
+  const runs = openRuns(redis, prefix, leaseMs);
   const lost = new AbortController();
   const stopping = signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]);
-  await takeJob(backfills, job, holder, { leaseMs, signal: stopping, report });
+  await takeJob(runs, job, holder, { leaseMs, signal: stopping, report });
   try {
-    const begun = await beginRun(backfills, job, holder, options);
-    return await finishRun(begun, { job, redis, prefix, leaseMs, backfills, lost, stopping }, options);
+    const begun = await beginRun(runs, job, holder, options);
+    return await finishRun(begun, { job, redis, prefix, leaseMs, runs, lost, stopping }, options);
   } finally {
-    await backfills.letGo(job.id, holder).catch(() => {});
+    await runs.letGo(job.id, holder).catch(() => {});
   }
 }
 
@@ -125,7 +125,7 @@ interface Place {
   readonly redis: Redis;
   readonly prefix: string;
   readonly leaseMs: number;
-  readonly backfills: Backfills;
+  readonly runs: Runs;
   /** Aborted when another process has the job. */
   readonly lost: AbortController;
   /** That, or the caller's. */
@@ -134,19 +134,19 @@ interface Place {
 
 /** Step by step, while the lease is kept. */
 async function finishRun({ run: begun, resumed }: Begun, place: Place, options: BackfillOptions): Promise<Run> {
-  const { job, redis, prefix, leaseMs, backfills, lost, stopping } = place;
+  const { job, redis, prefix, leaseMs, runs, lost, stopping } = place;
   const maxQueued = options.maxQueued ?? MAX_QUEUED;
   const inbox = createInbox({ redis, prefix, maxQueued });
   let run = begun;
   const tell = (waiting?: string): void => options.report?.({ ...run, resumed, waiting });
   // Without an answer nobody knows who has the job; the next page asks again.
-  const beat = async (): Promise<void> => void ((await backfills.hold(job.id, run)) === 'taken' && lost.abort(taken(job)));
+  const beat = async (): Promise<void> => void ((await runs.hold(job.id, run)) === 'taken' && lost.abort(taken(job)));
   const timer = setInterval(() => void beat().catch(() => {}), leaseMs / 3);
   async function keep(next: Run): Promise<void> {
-    const held = await patiently(() => backfills.hold(job.id, run, next), stopping, tell);
+    const held = await patiently(() => runs.hold(job.id, run, next), stopping, tell);
     if (held === 'taken') throw taken(job);
     // What Redis has forgotten of the run it has forgotten of the events before it, too.
-    const known = held === 'held' ? next : await patiently(() => backfills.find(job.id), stopping, tell);
+    const known = held === 'held' ? next : await patiently(() => runs.find(job.id), stopping, tell);
     if (known === undefined) throw forgotten(job);
     run = known;
     tell();
@@ -187,11 +187,11 @@ interface Taking {
 }
 
 /** A process that was killed still has its lease for a while, so a second look is taken after that. */
-async function takeJob(backfills: Backfills, job: Job, holder: string, { leaseMs, signal, report }: Taking): Promise<void> {
+async function takeJob(runs: Runs, job: Job, holder: string, { leaseMs, signal, report }: Taking): Promise<void> {
   for (const end = performance.now() + leaseMs + 1_000; ; await sleep(leaseMs / 20, undefined, { signal })) {
-    if (await backfills.take(job.id, holder)) return;
+    if (await runs.take(job.id, holder)) return;
     if (performance.now() > end) throw taken(job);
-    const run = await backfills.find(job.id);
+    const run = await runs.find(job.id);
     if (run !== undefined) report?.({ ...run, resumed: true, waiting: `another process has not let go for ${leaseMs / 1_000} s yet` });
   }
 }
@@ -210,13 +210,13 @@ interface Begun {
 }
 
 /** The run to go on with, or a new one, in the name of its new holder. */
-async function beginRun(backfills: Backfills, job: Job, holder: string, { run: how = 'continue' }: BackfillOptions): Promise<Begun> {
-  const before = how === 'restart' ? undefined : await backfills.find(job.id);
+async function beginRun(runs: Runs, job: Job, holder: string, { run: how = 'continue' }: BackfillOptions): Promise<Begun> {
+  const before = how === 'restart' ? undefined : await runs.find(job.id);
   const resumed = before !== undefined && before.state !== 'finished';
   if (!resumed && how === 'resume')
     throw new IngestError('BAD_REQUEST', `there is no unfinished backfill of ${job.source.name} with exactly this range and these lists`);
   const run: Run = resumed ? { ...before, holder, state: 'running', error: null } : newRun(job, holder, Date.now());
-  if (!(await backfills.take(job.id, holder, run))) throw taken(job);
+  if (!(await runs.take(job.id, holder, run))) throw taken(job);
   return { run, resumed };
 }
 

@@ -5,7 +5,7 @@ import { fetchVariable } from '../config.ts';
 import { IngestError } from '../errors.ts';
 import type { Event } from '../event.ts';
 import type { Outbound } from '../outbound/outbound.ts';
-import type { Run } from '../queue/backfills.ts';
+import type { Run } from '../queue/runs.ts';
 import { estimateQueued } from '../queue/depth.ts';
 import type { Inbox } from '../queue/inbox.ts';
 import { keysOf } from '../queue/keys.ts';

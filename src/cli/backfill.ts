@@ -5,7 +5,7 @@ import { backfill, type Progress } from '../backfill/backfill.ts';
 import { fetchVariable } from '../config.ts';
 import { IngestError } from '../errors.ts';
 import { formatInstant, fromMs } from '../model/instant.ts';
-import { openBackfills, type Run } from '../queue/backfills.ts';
+import { openRuns, type Run } from '../queue/runs.ts';
 import { loadReader, redisAddress, withRedis } from './context.ts';
 import { parseNames, parseRate, parseTime } from './options.ts';
 import { print, printJson, say, table } from './output.ts';
@@ -85,7 +85,7 @@ async function runBackfill(name: string | undefined, options: Options): Promise<
 async function listRuns(name: string | undefined, json: boolean): Promise<void> {
   const { config } = await loadReader();
   const address = redisAddress(config);
-  const runs = await withRedis(address, (redis) => openBackfills(redis, address.prefix).list());
+  const runs = await withRedis(address, (redis) => openRuns(redis, address.prefix).list());
   const wanted = runs.filter(({ source }) => name === undefined || source === name);
   if (json) wanted.map(shown).forEach(printJson);
   else print(table(HEADERS, wanted.map(row)));

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 
 import { backfill, type BackfillOptions, type Progress } from '../../src/backfill/backfill.ts';
 import { commerce } from '../../src/model/commerce.ts';
-import { openBackfills, type Run } from '../../src/queue/backfills.ts';
+import { openRuns, type Run } from '../../src/queue/runs.ts';
 import { createConsumer } from '../../src/queue/consumer.ts';
 import { createInbox } from '../../src/queue/inbox.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
@@ -212,7 +212,7 @@ describe('a run', () => {
     expect(anew).toMatchObject({ state: 'finished', accepted: 1_000 - stopped.accepted, duplicate: stopped.accepted });
     await expect(run(shop, { run: 'resume' })).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     expect((await run(shop)).run).not.toBe(anew.run);
-    const { list } = openBackfills(own.redis, own.prefix);
+    const { list } = openRuns(own.redis, own.prefix);
     expect((await list()).map(({ state, pages }) => [state, pages > 0])).toEqual([['finished', true]]);
   });
 
@@ -231,13 +231,13 @@ describe('a run', () => {
     const failed = expect(first).rejects.toMatchObject({ message: expect.stringContaining('another process') });
     await sleep(250);
     const [job = ''] = await own.redis.hkeys(`${own.prefix}:backfills`);
-    const backfills = openBackfills(own.redis, own.prefix, 5_000);
-    const before = await backfills.find(job);
+    const runs = openRuns(own.redis, own.prefix, 5_000);
+    const before = await runs.find(job);
     await own.redis.del(`${own.prefix}:backfills:${job}`);
     if (before === undefined) throw new Error('there is no run');
-    expect(await backfills.take(job, 'other', { ...before, holder: 'other', pages: 77 })).toBe(true);
+    expect(await runs.take(job, 'other', { ...before, holder: 'other', pages: 77 })).toBe(true);
     await failed;
-    expect(await backfills.find(job)).toMatchObject({ holder: 'other', pages: 77 });
+    expect(await runs.find(job)).toMatchObject({ holder: 'other', pages: 77 });
   });
 
   it('whose last places Redis has lost goes on from what it knows', async () => {
@@ -319,7 +319,7 @@ describe('a run', () => {
     expect(error).toMatchObject({ code: 'BAD_CONFIG', message: expect.stringContaining(way) });
     expect(String(error)).toContain(String(status));
     expect(String(error)).not.toContain('canary');
-    const [failed] = await openBackfills(own.redis, own.prefix).list();
+    const [failed] = await openRuns(own.redis, own.prefix).list();
     expect(failed).toMatchObject({ state: 'failed', pages: 3, error: expect.stringContaining(String(status)) });
     expect(JSON.stringify(failed)).not.toContain('canary');
     expect(await run(shop, { streams: ['orders'], run: 'resume' })).toMatchObject({ accepted: 1_000, duplicate: 0, error: null });

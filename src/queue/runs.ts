@@ -58,7 +58,7 @@ return 'held'`;
 const LET_GO = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
 
-export interface Backfills {
+export interface Runs {
   /** The last run of a job; undefined before the first. */
   find(job: string): Promise<Run | undefined>;
   /** The last runs of all jobs, the newest first. */
@@ -73,7 +73,7 @@ export interface Backfills {
 /** A job whose holder is not heard of for so long is anybody's. */
 export const LEASE_MS = 10_000;
 
-export function openBackfills(redis: Redis, prefix: string, leaseMs = LEASE_MS): Backfills {
+export function openRuns(redis: Redis, prefix: string, leaseMs = LEASE_MS): Runs {
   const { backfills } = keysOf(prefix);
   const leaseOf = (job: string): string => `${backfills}:${job}`;
   // Through the schema, so that the same run is the same text.
