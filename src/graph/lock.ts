@@ -9,7 +9,7 @@ import { standingNode, type Loaded } from './loaded.ts';
 import type { Needs } from './needs.ts';
 import type { Statements } from './statements.ts';
 import type { Tx } from './transact.ts';
-import { scalarToBolt, valuesOf, type Stored } from './values.ts';
+import { scalarToBolt, valuesOfColumns } from './values.ts';
 
 export interface Locker {
   /** Locks what may change and finds what must only be there; missing nodes are made for the time being. */
@@ -25,19 +25,18 @@ export function createLocker(model: Model, statements: Statements): Locker {
   const order = lockOrder(model);
 
   async function lockLabel(tx: Tx, loaded: Loaded, shape: NodeShape, nodes: readonly NodeRef[]): Promise<void> {
-    const result = await tx.run<{ i: number; element: string; properties: Stored | null }>(statements.nodes.get(shape.label)?.lock ?? '', {
+    const result = await tx.run<{ i: number; element: string; stored: unknown[] | null }>(statements.nodes.get(shape.label)?.lock ?? '', {
       keys: keyRows(nodes),
     });
     for (const record of result.records) {
       const ref = nodes[record.get('i')] as NodeRef;
-      const properties = record.get('properties');
+      const [clock, isThere, ...columns] = record.get('stored') ?? [null, true];
       loaded.nodeElements.set(ref.id, record.get('element'));
-      if (properties === null) loaded.provisional.add(ref.id);
+      if (record.get('stored') === null) loaded.provisional.add(ref.id);
       // Deleted while this waited for its lock: such a node is returned without any property, and what is now remembered of it was not read.
-      else if (shape.key.some(({ name }) => properties[name] === undefined)) throw vanished(ref.id);
-      const clock = properties?.['_clock'];
-      if (properties !== null && typeof clock === 'string') {
-        loaded.addNode(decodeNode(model, ref, clock, valuesOf(shape.properties, properties)));
+      else if (isThere !== true) throw vanished(ref.id);
+      if (typeof clock === 'string') {
+        loaded.addNode(decodeNode(model, ref, clock, valuesOfColumns(shape.properties, columns)));
       } else {
         loaded.absent.add(ref.id);
         loaded.addNode(emptyNode(ref));

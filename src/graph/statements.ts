@@ -2,7 +2,7 @@
 import type { Model, NodeShape, Part, RelationshipShape } from '../model/model.ts';
 import type { PropertyType } from '../model/values.ts';
 import { readStatement } from './cypher-file.ts';
-import { columnCypher } from './values.ts';
+import { columnCypher, storedCypher } from './values.ts';
 
 /** The text of `cypher/<name>.cypher`, with `{{NAME}}` filled in. */
 function statement(name: string, fill: Readonly<Record<string, string>> = {}): string {
@@ -95,7 +95,11 @@ function nodeStatements(shape: NodeShape): NodeStatements {
   const fill = { LABEL: shape.label, KEY: shape.key.map(({ name }, i) => `${name}: k[${i}]`).join(', ') };
   const set = assigned([...shape.properties], 1).map(([name, value]) => `x.${name} = ${value}`);
   return {
-    lock: statement('read/lock-nodes', fill),
+    lock: statement('read/lock-nodes', {
+      ...fill,
+      THERE: shape.key.map(({ name }) => `n.${name} IS NOT NULL`).join(' AND '),
+      COLUMNS: [...shape.properties].map(([name, type]) => `, ${storedCypher(type, `n.${name}`)}`).join(''),
+    }),
     touch: statement('read/touch-nodes', fill),
     create: statement('write/create-nodes', { LABEL: shape.label, SET: set.join(', ') }),
   };

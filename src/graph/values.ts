@@ -40,6 +40,32 @@ export function columnCypher(type: PropertyType, column: string): string {
   return `CASE WHEN ${column} IS NULL THEN null ELSE datetime({epochSeconds: toInteger(${column}[0]), nanosecond: toInteger(${column}[1])}) END`;
 }
 
+/**
+ * The expression by which a property is read for `valuesOfColumns`: an instant as two plain numbers, since the driver's own
+ * class for it costs more than all else of a node; null where it is none.
+ */
+export function storedCypher(type: PropertyType, property: string): string {
+  if (!isInstant(type)) return property;
+  return `CASE WHEN ${property} IS :: ZONED DATETIME NOT NULL THEN [toFloat(${property}.epochSeconds), toFloat(${property}.nanosecond)] END`;
+}
+
+/** The declared properties of a node, from columns in the order of its shape. */
+export function valuesOfColumns(types: ReadonlyMap<string, PropertyType>, columns: readonly unknown[]): Map<string, Value> {
+  const out = new Map<string, Value>();
+  let at = 0;
+  for (const [name, type] of types) {
+    const stored = columns[at++];
+    if (stored === null || stored === undefined) continue;
+    const value = isInstant(type) ? joinNanos(stored as [number, number]) : fromBolt(type, stored);
+    if (value !== undefined) out.set(name, value);
+  }
+  return out;
+}
+
+function isInstant({ type, rule }: PropertyType): boolean {
+  return type === 'time' && rule !== 'union';
+}
+
 /** Undefined when the stored value is not of the declared type (somebody else wrote it). */
 export function fromBolt(type: PropertyType, stored: unknown): Value | undefined {
   if (!Array.isArray(stored)) return scalarFromBolt(type.type, stored);
@@ -103,6 +129,10 @@ function toDateTime(nanos: bigint): DateTime<number> {
 function splitNanos(nanos: bigint): [seconds: bigint, rest: bigint] {
   const rest = ((nanos % NANOS_PER_SECOND) + NANOS_PER_SECOND) % NANOS_PER_SECOND;
   return [(nanos - rest) / NANOS_PER_SECOND, rest];
+}
+
+function joinNanos([seconds, nanos]: readonly [number, number]): bigint {
+  return BigInt(seconds) * NANOS_PER_SECOND + BigInt(nanos);
 }
 
 function fromDateTime(d: DateParts): bigint {
