@@ -1,19 +1,17 @@
 import { defineConfig } from 'vitest/config';
 
-import { LANES } from './test/support/lanes.ts';
-
 const MINUTE_MS = 60_000;
 
-/** Projects on real databases: the files of a lane take turns, since each has a Neo4j to itself. */
+/** Projects on real databases: their files take turns, since each has Neo4j to itself. */
 const onDatabases = (name: string, testTimeout: number) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
     globalSetup: ['test/support/start-runtime.ts'],
-    maxWorkers: LANES,
+    fileParallelism: false,
     testTimeout,
     hookTimeout: 2 * MINUTE_MS,
-    // One after the other: all of them write to the same few databases.
+    // One after the other: all of them write to the one Neo4j of the run.
     sequence: { groupOrder: ['unit', 'db', 'contract', 'e2e'].indexOf(name) },
   },
 });

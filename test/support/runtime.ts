@@ -1,4 +1,4 @@
-/** The Neo4j and Redis of this test file's lane, for tests of the projects `db`, `e2e` and `contract`. */
+/** The Neo4j and Redis of this test run, for tests of the projects `db`, `e2e` and `contract`. */
 
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -14,20 +14,14 @@ export interface RuntimeInfo {
   readonly scratch: string;
 }
 
-/** Vitest numbers its workers from one, and each runs one file at a time. */
-function lane(): RuntimeInfo {
-  const lanes = inject('lanes');
-  return lanes[(Number(process.env['VITEST_POOL_ID']) - 1) % lanes.length] as RuntimeInfo;
-}
-
-/** How to reach the Neo4j of this lane. One test file at a time has it to itself. */
+/** How to reach the Neo4j of this run. One test file at a time has it to itself. */
 export function neo4j(): Neo4jAccess {
-  return lane().neo4j;
+  return inject('runtime').neo4j;
 }
 
-/** The URL of the Redis of this lane. Shared with earlier files: use `freshPrefix()` for whatever is written. */
+/** The URL of the Redis of this run. Shared: use `freshPrefix()` for whatever is written. */
 export function redis(): string {
-  return lane().redisUrl;
+  return inject('runtime').redisUrl;
 }
 
 /** A queue prefix that nobody else uses. */
@@ -37,7 +31,7 @@ export function freshPrefix(): string {
 
 /** A path below the run's own directory that does not exist yet; removed after the run. */
 export function scratchPath(name: string): string {
-  return join(lane().scratch, `${randomUUID().slice(0, 8)}-${name}`);
+  return join(inject('runtime').scratch, `${randomUUID().slice(0, 8)}-${name}`);
 }
 
 /** Runs `use` with a plain driver, for what a test has to do or see behind the product's back. */
