@@ -18,6 +18,7 @@ beforeAll(async () => {
   redis = await startRedis();
   graph = await openGraph();
   await graph.wipe();
+  graph.feed({ redisUrl: redis.url, prefix: 'paypal' });
   receiver = await startReceiver({
     redisUrl: redis.url,
     prefix: 'paypal',
