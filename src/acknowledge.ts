@@ -11,7 +11,9 @@ import type { Outcome } from './apply.ts';
 import { IngestError } from './errors.ts';
 import { eventKey, type Event } from './event.ts';
 import type { Became, WhatBecame } from './graph/became.ts';
-import { createCircuit, noAnswer } from './outbound/circuit.ts';
+import { addTo } from './group.ts';
+import { noAnswer } from './outbound/answer.ts';
+import { createCircuit } from './outbound/circuit.ts';
 import type { Answer, Outbound } from './outbound/outbound.ts';
 import type { Left, Report, Reports, Taken } from './queue/reports.ts';
 import { isBackfillId } from './sources/pages.ts';
@@ -109,9 +111,7 @@ export function createAcknowledgement(options: AcknowledgementOptions): Acknowle
       // Found by asking the sender, so the gateway has never seen it.
       if (sources.get(source)?.backfill !== undefined && isBackfillId(id)) continue;
       const report: Report = is === 'ack' ? { is, id } : { is, id, bodyHash };
-      const list = bySource.get(source);
-      if (list === undefined) bySource.set(source, [report]);
-      else list.push(report);
+      addTo(bySource, source, report);
     }
     await Promise.all([...bySource].map(([source, list]) => reports.add(source, list)));
     for (const source of bySource.keys()) lanes.get(source)?.wake();

@@ -7,10 +7,12 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 
+import { backOffMs } from './back-off.ts';
 import { IngestError } from './errors.ts';
 import type { Event, Fetched } from './event.ts';
 import { decodeUtf8, parseJson, type Json } from './json.ts';
-import { createCircuit, noAnswer } from './outbound/circuit.ts';
+import { answeredAtMs, noAnswer } from './outbound/answer.ts';
+import { createCircuit } from './outbound/circuit.ts';
 import type { Answer, Outbound } from './outbound/outbound.ts';
 import type { Asked } from './queue/aside.ts';
 import type { Hydrate, Source, Wanted } from './sources/source.ts';
@@ -138,12 +140,11 @@ function copyOf(answer: Answer, hydrate: Hydrate, nowMs: number): Fetched {
   const json = readJson(text);
   if (text === undefined || (status === 200 && json === undefined)) throw refuse('JSON');
   if (hydrate.accepts?.(status, json) === false) throw refuse('about the object');
-  const at = Date.parse(answer.date ?? '');
   return {
     body: text,
     bodyHash: createHash('sha256').update(body).digest('hex'),
     status,
-    at: Number.isNaN(at) || at < 0 ? nowMs : at,
+    at: answeredAtMs(answer, nowMs),
   };
 }
 
@@ -197,7 +198,7 @@ function createLane(
   function book(): number {
     const openMs = Math.max(circuit.closedUntilMs(), now());
     const nextMs = Math.max(bookedMs, openMs) + tookMs / width;
-    if (nextMs > openMs + maxDelayMs) return Math.ceil(openMs + maxDelayMs * (0.5 + Math.random() / 2));
+    if (nextMs > openMs + maxDelayMs) return Math.ceil(openMs + backOffMs(1, maxDelayMs, maxDelayMs));
     bookedMs = nextMs;
     return Math.ceil(nextMs);
   }

@@ -12,7 +12,7 @@ import { createGraphStore } from './graph/store.ts';
 import { createHydration, type Hydration } from './hydrate.ts';
 import type { Setup } from './load-config.ts';
 import type { Log } from './log.ts';
-import { formatInstant, fromMs } from './model/instant.ts';
+import { formatMs } from './model/instant.ts';
 import type { Metrics } from './metrics.ts';
 import { createOutbound } from './outbound/outbound.ts';
 import { createAside, type Aside } from './queue/aside.ts';
@@ -109,16 +109,15 @@ function startHydration(
   { redis, metrics }: Pick<WorkStores, 'redis' | 'metrics'>,
 ): Pick<Aside, 'add' | 'run'> & Pick<Hydration, 'wants'> {
   const asking = [...setup.sources.values()].flatMap(({ name, hydrate }) => (hydrate === undefined ? [] : [{ name, hydrate }]));
-  const tokens = new Map(
-    asking.map(({ name }) => [
-      name,
-      required(config.fetchTokenOf(name), `source ${name} asks its sender for objects; set ${fetchVariable(name)}`),
-    ]),
+  const tokenOf = tokensOf(
+    asking,
+    (name) => config.fetchTokenOf(name),
+    (name) => `source ${name} asks its sender for objects; set ${fetchVariable(name)}`,
   );
   const hydration = createHydration({
     sources: setup.sources,
     outbound: createOutbound(asking.map(({ hydrate }) => hydrate.origin)),
-    tokenOf: (name) => tokens.get(name) ?? '',
+    tokenOf,
     report: {
       fetched({ source, status, durationMs }) {
         metrics.fetched(source, String(status), durationMs);
@@ -150,18 +149,17 @@ function startAcknowledgement(
   const telling = [...setup.sources.values()].flatMap(({ name, acknowledge }) =>
     acknowledge === undefined ? [] : [{ name, acknowledge }],
   );
-  const tokens = new Map(
-    telling.map(({ name }) => [
-      name,
-      required(config.acknowledgeTokenOf(name), `source ${name} reports to a gateway; set ${acknowledgeVariable(name)}`),
-    ]),
+  const tokenOf = tokensOf(
+    telling,
+    (name) => config.acknowledgeTokenOf(name),
+    (name) => `source ${name} reports to a gateway; set ${acknowledgeVariable(name)}`,
   );
   const acknowledgement = createAcknowledgement({
     sources: setup.sources,
     outbound: createOutbound(telling.map(({ acknowledge }) => acknowledge.origin)),
     reports: createReports({ redis, prefix: config.queuePrefix }),
     whatBecame: createWhatBecame(bolt),
-    tokenOf: (name) => tokens.get(name) ?? '',
+    tokenOf,
     report: {
       answered({ durationMs, ...said }) {
         const { source, status, means } = said;
@@ -187,9 +185,19 @@ function startAcknowledgement(
 /** What is given up, and what a person must see to, is told at once. */
 const REPORT_LEVELS = { taken: 'debug', failed: 'debug', refused: 'warn', denied: 'error' } as const;
 
-function required(token: string | undefined, problem: string): string {
-  if (token === undefined) throw new IngestError('BAD_CONFIG', problem);
-  return token;
+/** The token of each of these sources, by its name. Throws `BAD_CONFIG` where one is missing. */
+function tokensOf(
+  sources: readonly { readonly name: string }[],
+  tokenOf: (name: string) => string | undefined,
+  problem: (name: string) => string,
+): (name: string) => string {
+  const tokens = new Map<string, string>();
+  for (const { name } of sources) {
+    const token = tokenOf(name);
+    if (token === undefined) throw new IngestError('BAD_CONFIG', problem(name));
+    tokens.set(name, token);
+  }
+  return (name) => tokens.get(name) ?? '';
 }
 
 /** A worker that is started before its graph waits for it, like one that loses it. Wrong credentials are told at once. */
@@ -212,7 +220,7 @@ async function watchEpochs(lives: Lives, log: Log, closers: Closers): Promise<()
   async function look(): Promise<void> {
     const { verdict, lastAppliedAtMs } = await matchEpochs(lives);
     if (verdict !== 'same') {
-      const lastAppliedAt = lastAppliedAtMs === undefined ? null : formatInstant(fromMs(lastAppliedAtMs));
+      const lastAppliedAt = lastAppliedAtMs === undefined ? null : formatMs(lastAppliedAtMs);
       log.error(
         {
           verdict,

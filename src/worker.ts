@@ -9,6 +9,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { Acknowledgement, Settled } from './acknowledge.ts';
 import { apply, release, type Outcome } from './apply.ts';
+import { backOffMs } from './back-off.ts';
 import { IngestError } from './errors.ts';
 import type { Event } from './event.ts';
 import type { GraphStore } from './graph/store.ts';
@@ -78,7 +79,7 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
       } catch (error) {
         if (!(error instanceof IngestError) || error.retry !== 'retry' || closing.signal.aborted) throw error;
         lostMs ??= now();
-        const delayMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
+        const delayMs = backOffMs(attempt, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
         report.waiting?.(error, attempt, delayMs);
         await pause(delayMs, closing.signal);
       }

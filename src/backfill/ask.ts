@@ -1,9 +1,10 @@
 /** Asking a sender for one page until it is there: so many requests a second at most, and never given up for an outage. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { backOffMs } from '../back-off.ts';
 import { IngestError } from '../errors.ts';
 import { decodeUtf8 } from '../json.ts';
-import { createCircuit, noAnswer } from '../outbound/circuit.ts';
+import { answeredAtMs, noAnswer } from '../outbound/answer.ts';
 import type { Answer, Outbound } from '../outbound/outbound.ts';
 
 export interface AskOptions {
@@ -27,12 +28,12 @@ export interface Answered {
 
 export type Ask = <T>(url: string, read: (page: Answered) => T) => Promise<T>;
 
+const MAX_DELAY_MS = 60_000;
 /** Of the 4xx, those that a later request may not get. 430 is what Shopify says to whom it takes for an attacker. */
 const PASSING = new Set([408, 409, 421, 423, 425, 429, 430]);
 
 /** Throws `BAD_CONFIG` for an answer that will not change by itself, `OUTBOUND_REFUSED`, and the signal's reason. */
 export function createAsk({ outbound, headers, rate, signal, waiting, minDelayMs }: AskOptions): Ask {
-  const { delayMs: backOffMs } = createCircuit({ width: 1, minDelayMs });
   let turnMs = 0;
 
   async function takeTurn(): Promise<void> {
@@ -50,7 +51,7 @@ export function createAsk({ outbound, headers, rate, signal, waiting, minDelayMs
         signal.throwIfAborted();
         if (!(error instanceof IngestError) || error.code !== 'SENDER_UNAVAILABLE') throw error;
         const { waitMs } = error.context;
-        const delayMs = typeof waitMs === 'number' ? waitMs : backOffMs(attempt);
+        const delayMs = typeof waitMs === 'number' ? waitMs : backOffMs(attempt, minDelayMs, MAX_DELAY_MS);
         waiting(error.message, delayMs);
         await sleep(delayMs, undefined, { signal });
       }
@@ -58,13 +59,13 @@ export function createAsk({ outbound, headers, rate, signal, waiting, minDelayMs
   };
 }
 
-function pageOf({ status, body, date, retryAfter }: Answer, nowMs: number): Answered {
+function pageOf(answer: Answer, nowMs: number): Answered {
+  const { status, body, retryAfter } = answer;
   if (status >= 300 && status < 500 && !PASSING.has(status)) throw refusedWith(status);
   if (status !== 200) throw noAnswer(`answered ${status}`, retryAfter, nowMs);
   const text = readJsonText(body);
   if (text === undefined) throw noAnswer('answered 200 with something that is not JSON', undefined, nowMs);
-  const at = Date.parse(date ?? '');
-  return { text, atMs: Number.isNaN(at) || at < 0 ? nowMs : at };
+  return { text, atMs: answeredAtMs(answer, nowMs) };
 }
 
 /** Loosely: what is wrong with one object is not to keep the others of its page away. */

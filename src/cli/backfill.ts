@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { backfill, type Progress } from '../backfill/backfill.ts';
 import { fetchVariable } from '../config.ts';
 import { IngestError } from '../errors.ts';
-import { formatInstant, fromMs } from '../model/instant.ts';
+import { formatMs } from '../model/instant.ts';
 import { openRuns, type Run } from '../queue/runs.ts';
 import { loadReader, redisAddress, withRedis } from './context.ts';
 import { parseNames, parseRate, parseTime } from './options.ts';
@@ -94,17 +94,13 @@ async function listRuns(name: string | undefined, json: boolean): Promise<void> 
 const HEADERS = ['source', 'from', 'to', 'lists', 'state', 'pages', 'accepted', 'duplicate', 'last heard of', ''];
 
 function row({ source, from, to, streams, state, pages, accepted, duplicate, updatedAtMs, error }: Run): unknown[] {
-  return [source, from, to, streams.join(','), state, pages, accepted, duplicate, timeOf(updatedAtMs), error];
+  return [source, from, to, streams.join(','), state, pages, accepted, duplicate, formatMs(updatedAtMs), error];
 }
 
 /** What a person or a script may rely on; where exactly it is, is its own. */
 function shown({ run, source, streams, from, to, state, error, pages, accepted, duplicate, startedAtMs, updatedAtMs }: Run) {
-  const times = { startedAt: timeOf(startedAtMs), updatedAt: timeOf(updatedAtMs) };
+  const times = { startedAt: formatMs(startedAtMs), updatedAt: formatMs(updatedAtMs) };
   return { run, source, streams, from, to, state, error, pages, accepted, duplicate, ...times };
-}
-
-function timeOf(ms: number): string {
-  return formatInstant(fromMs(ms));
 }
 
 /** An outage is said where nobody watches too, but not each time that it is felt. */
@@ -118,7 +114,7 @@ function createWatch(): { show(at: Progress): void; end(): void } {
   return {
     show(at) {
       if (begun === undefined && at.resumed && at.waiting === undefined)
-        say(`Going on with the run of ${timeOf(at.startedAtMs)}, after ${at.pages} pages.`);
+        say(`Going on with the run of ${formatMs(at.startedAtMs)}, after ${at.pages} pages.`);
       if (at.waiting === undefined) begun ??= at;
       const fresh = at.accepted + at.duplicate - (begun === undefined ? at.accepted + at.duplicate : begun.accepted + begun.duplicate);
       const perSecond = Math.round(fresh / ((performance.now() - started) / 1_000));

@@ -8,6 +8,7 @@
  *   product.updated   title, vendor, type                           before the first basket
  *   customer.updated  currency, first seen                          at the first basket
  */
+import { addTo } from '../group.ts';
 import { cents } from './cents.ts';
 import type { Grocery, LineRow, ProductRow } from './grocery.ts';
 
@@ -104,10 +105,6 @@ function stamp([line]: readonly LineRow[], laterMs: number): string {
 
 function groupBy(lines: readonly LineRow[], nameOf: (line: LineRow) => string): Map<string, LineRow[]> {
   const groups = new Map<string, LineRow[]>();
-  for (const line of lines) {
-    const group = groups.get(nameOf(line));
-    if (group === undefined) groups.set(nameOf(line), [line]);
-    else group.push(line);
-  }
+  for (const line of lines) addTo(groups, nameOf(line), line);
   return groups;
 }

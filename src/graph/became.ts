@@ -1,10 +1,10 @@
 /** What became of one event, for who has to tell it again; two bodies of one id are two events. */
-import { conflictKey, eventKey, STATES, type Event, type State } from '../event.ts';
+import { conflictKey, eventKey, type Event, type State } from '../event.ts';
 import { readStatement } from './cypher-file.ts';
 import type { Bolt } from './driver.ts';
 import { errorOf } from './event-view.ts';
 import { readTransaction } from './read-transaction.ts';
-import { unpackSegment } from './segment.ts';
+import { stateOf, unpackSegment } from './segment.ts';
 
 export interface Became {
   readonly state: State;
@@ -35,7 +35,7 @@ export function createWhatBecame(bolt: Bolt): WhatBecame {
     // A row keeps the first half of the hash.
     const row = records.map((record) => record.toObject()).find(({ hash }) => bodyHash.startsWith(hash));
     if (row === undefined) return undefined;
-    const state = row.state ?? STATES[Number(row.digit)];
+    const state = row.state ?? stateOf(row.digit);
     if (state === undefined) return undefined;
     const entry = row.meta === null ? undefined : unpackSegment(row.meta, '', '')[Number(row.position)];
     const error = entry === undefined ? null : errorOf(entry, state, row.error ?? undefined);

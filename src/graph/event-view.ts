@@ -1,7 +1,7 @@
 /** An event of the ledger as API, CLI and docs show it (docs/guides/http-api.md). Pure. */
 import { ERRORS, type ErrorCode } from '../errors.ts';
 import type { Event, State } from '../event.ts';
-import { formatInstant, fromMs } from '../model/instant.ts';
+import { formatInstant, formatMs } from '../model/instant.ts';
 import { REGULAR, type LedgerEntry } from './segment.ts';
 
 /** Times are RFC 3339 in UTC; null is "not known" or "none". */
@@ -63,8 +63,8 @@ export function showEvent({ entry, state, errorCode, appliedAtMs }: Found, parke
     entities: entry.entities,
     state,
     occurredAt: entry.occurredAt === undefined ? null : formatInstant(entry.occurredAt),
-    receivedAt: formatInstant(fromMs(event.receivedAtMs)),
-    appliedAt: formatInstant(fromMs(appliedAtMs)),
+    receivedAt: formatMs(event.receivedAtMs),
+    appliedAt: formatMs(appliedAtMs),
     bodyHash: event.bodyHash,
     conflict: entry.conflict,
     mapping: entry.mapping,
@@ -79,7 +79,7 @@ export function showDetail(found: Found, parked: boolean, factsOf: FactsOf): Eve
   const { event } = found.entry;
   const { body, headers, fetched } = event;
   const detail = { ...showEvent(found, parked), body, headers, facts: factsOf(event) };
-  return fetched === undefined ? detail : { ...detail, fetched: { ...fetched, at: formatInstant(fromMs(fetched.at)) } };
+  return fetched === undefined ? detail : { ...detail, fetched: { ...fetched, at: formatMs(fetched.at) } };
 }
 
 /** The segment keeps the first reason in full; of a later one there is the code. */

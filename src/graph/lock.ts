@@ -4,7 +4,7 @@ import type { Model, NodeShape } from '../model/model.ts';
 import type { NodeRef } from '../model/refs.ts';
 import { emptyNode } from '../model/state.ts';
 import { IngestError } from '../errors.ts';
-import { addTo } from './group.ts';
+import { addTo } from '../group.ts';
 import { standingNode, type Loaded } from './loaded.ts';
 import type { Needs } from './needs.ts';
 import type { Statements } from './statements.ts';
@@ -30,9 +30,10 @@ export function createLocker(model: Model, statements: Statements): Locker {
     });
     for (const record of result.records) {
       const ref = nodes[record.get('i')] as NodeRef;
-      const [clock, isThere, ...columns] = record.get('stored') ?? [null, true];
+      const stored = record.get('stored');
+      const [clock, isThere, ...columns] = stored ?? [null, true];
       loaded.nodeElements.set(ref.id, record.get('element'));
-      if (record.get('stored') === null) loaded.provisional.add(ref.id);
+      if (stored === null) loaded.provisional.add(ref.id);
       // Deleted while this waited for its lock: such a node is returned without any property, and what is now remembered of it was not read.
       else if (isThere !== true) throw vanished(ref.id);
       if (typeof clock === 'string') {

@@ -19,7 +19,7 @@ import {
 import type { NodeRef } from '../model/refs.ts';
 import { sameValue, type PropertyType } from '../model/values.ts';
 import { waitingEvents } from '../model/world.ts';
-import { addTo } from './group.ts';
+import { addTo } from '../group.ts';
 import { indexKey, type Loaded } from './loaded.ts';
 import { toBolt, toColumn } from './values.ts';
 

@@ -12,7 +12,7 @@ import { decodeEdge, decodeNode, decodeValues } from '../model/codec.ts';
 import { edgeRef, nodeRef, parseEdgeId, type EdgeRef, type NodeRef } from '../model/refs.ts';
 import type { AtomicFact } from '../model/resolve.ts';
 import type { Scalar } from '../model/values.ts';
-import { addTo } from './group.ts';
+import { addTo } from '../group.ts';
 import { createLoaded, indexKey, type Loaded } from './loaded.ts';
 import { createLocker, vanished } from './lock.ts';
 import { needsOf, type Needs, type Owned } from './needs.ts';

@@ -111,6 +111,11 @@ export function packStates(states: readonly State[]): SegmentStates {
   };
 }
 
+/** The state of one entry, by its digit among `states`. */
+export function stateOf(digit: string | undefined): State | undefined {
+  return STATES[Number(digit)];
+}
+
 /** Inverse of `packSegment` and `packStates`. */
 export function unpackSegment(meta: string, bodies: string, states: string): LedgerEntry[] {
   let offset = 0;
@@ -124,7 +129,7 @@ export function unpackSegment(meta: string, bodies: string, states: string): Led
     return {
       key,
       event: fetched === undefined ? event : { ...event, fetched: unpackFetched(fetched, cut) },
-      state: STATES[Number(states[i])] ?? 'failed',
+      state: stateOf(states[i]) ?? 'failed',
       conflict: conflict === 1,
       type: type ?? undefined,
       occurrenceId: occurrenceId ?? undefined,

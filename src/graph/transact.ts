@@ -20,10 +20,10 @@ export interface TransactOptions {
 /** `executeWrite` sleeps a second before its first retry; a deadlock's winner is done in milliseconds. */
 const RETRY_MIN_MS = 5;
 const RETRY_MAX_MS = 50;
-/** A statement runs to its end before the one behind it: what is asked after a lock must not overtake its last rows. */
-const ALL = -1;
 /** Then it is no race any more but something for the caller's back-off. */
 const MAX_CONFLICTS = 30;
+/** A statement runs to its end before the one behind it: what is asked after a lock must not overtake its last rows. */
+const ALL = -1;
 
 /** Runs `work` in a transaction until it commits. Throws `GRAPH_UNAVAILABLE`, `GRAPH_TIMEOUT`, `WRITE_REFUSED`, or what `work` throws. */
 export async function transact<T>(bolt: Bolt, work: (tx: Tx) => Promise<T>, options: TransactOptions): Promise<T> {

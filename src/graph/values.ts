@@ -35,8 +35,8 @@ export function toColumn(type: PropertyType, value: Value): unknown {
 
 /** The expression that makes `toColumn`'s form of a property the property again. */
 export function columnCypher(type: PropertyType, column: string): string {
-  if (type.rule === 'union' || (type.type !== 'integer' && type.type !== 'time')) return column;
-  if (type.type === 'integer') return `toInteger(${column})`;
+  if (type.rule !== 'union' && type.type === 'integer') return `toInteger(${column})`;
+  if (!isInstant(type)) return column;
   return `CASE WHEN ${column} IS NULL THEN null ELSE datetime({epochSeconds: toInteger(${column}[0]), nanosecond: toInteger(${column}[1])}) END`;
 }
 

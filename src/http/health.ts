@@ -2,7 +2,7 @@
  * Whether to send traffic here. `serve` and `dev`: while events can be made durable, whatever Neo4j does. `work`: unless
  * there is work and nothing was committed for a minute.
  */
-import { formatInstant, fromMs } from '../model/instant.ts';
+import { formatMs } from '../model/instant.ts';
 import type { Readiness } from './schemas.ts';
 
 export type Role = Readiness['role'];
@@ -67,7 +67,7 @@ export function createHealth(role: Role, probes: Probes, { now = Date.now, timeo
         queue: { reachable: queued !== undefined, durability: durability?.value ?? null, queued: queued?.value ?? null },
         graph: { reachable: graph !== undefined },
         epoch: { agrees },
-        lastCommitAt: lastCommitMs === undefined ? null : formatInstant(fromMs(lastCommitMs)),
+        lastCommitAt: lastCommitMs === undefined ? null : formatMs(lastCommitMs),
       };
     },
   };

@@ -96,6 +96,9 @@ export const commerce = defineModel({
 
 /** What packs say. A wrong name does not compile where a fact is written in place, with its `set`; behind a variable it would. */
 export type CommerceFact = FactOf<typeof commerce>;
+type Upsert = Extract<CommerceFact, { readonly upsert: unknown }>['upsert'];
+/** A customer, for the function that says their address as well. */
+export type CommerceCustomer = Required<Pick<Extract<Upsert, { readonly node: 'Customer' }>, 'key' | 'set'>>;
 /** One line of an order, for functions that make one. */
 export type CommerceLine = Extract<CommerceFact, { readonly replace: unknown }>['replace']['links'][number];
 

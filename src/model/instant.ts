@@ -49,6 +49,11 @@ export function fromMs(ms: number): bigint {
   return BigInt(Math.trunc(ms)) * NANOS_PER_MS;
 }
 
+/** RFC 3339 of milliseconds since the epoch. */
+export function formatMs(ms: number): string {
+  return formatInstant(fromMs(ms));
+}
+
 /** Nanoseconds to milliseconds, rounded down. */
 export function toMs(nanos: bigint): number {
   const ms = nanos / NANOS_PER_MS;

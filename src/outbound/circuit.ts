@@ -2,6 +2,7 @@
  * Whether somebody is to be asked now, by what became of earlier requests. One for each whom we ask.
  *   open ──three things fail, or Retry-After──▶ closed ──time is up──▶ one request at a time ──an answer──▶ open
  */
+import { backOffMs } from '../back-off.ts';
 import { IngestError } from '../errors.ts';
 
 export interface CircuitOptions {
@@ -30,7 +31,6 @@ export interface Circuit {
 
 /** So many things without an answer since the last one, and whoever is asked counts as away. One bad object is not an outage. */
 const FAILURES = 3;
-const MAX_RETRY_AFTER_MS = 3_600_000;
 
 export function createCircuit(options: CircuitOptions): Circuit {
   const { minDelayMs = 500, maxDelayMs = 60_000, now = Date.now } = options;
@@ -40,8 +40,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
   let lostMs: number | undefined;
   let closedUntilMs = 0;
 
-  const delayMs = (attempt: number): number =>
-    Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(attempt - 1, 20)) * (0.5 + Math.random() / 2);
+  const delayMs = (attempt: number): number => backOffMs(attempt, minDelayMs, maxDelayMs);
 
   function close(ms: number, reason: string): void {
     closedUntilMs = now() + ms;
@@ -69,17 +68,4 @@ export function createCircuit(options: CircuitOptions): Circuit {
     },
     delayMs,
   };
-}
-
-/** An answer that is none: `SENDER_UNAVAILABLE`, with how long to wait where it said so. */
-export function noAnswer(problem: string, retryAfter: string | undefined, nowMs: number): IngestError {
-  const waitMs = retryAfterMs(retryAfter, nowMs);
-  return new IngestError('SENDER_UNAVAILABLE', `the sender ${problem}`, waitMs === undefined ? {} : { waitMs });
-}
-
-/** Seconds or a date (RFC 9110, 10.2.3). */
-function retryAfterMs(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
 }

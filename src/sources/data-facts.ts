@@ -3,11 +3,11 @@ import { IngestError } from '../errors.ts';
 import { isJsonObject, type Json } from '../json.ts';
 import { readEnvelope } from '../model/envelope.ts';
 import type { Mapped } from '../model/facts.ts';
+import { typeName } from './read.ts';
 import type { Ignored } from './source.ts';
 
 /** The envelope's fields that a sender may put beside `facts` in `data`; whatever else is there is the sender's own. */
 const FIELDS = ['observedAt', 'sequence', 'occurrenceId', 'subject', 'facts'] as const;
-const MAX_TYPE_LENGTH = 256;
 
 export interface Carrier {
   readonly id: string;
@@ -30,5 +30,5 @@ export function factsIn(data: Json | undefined, { id, type, time, timeName }: Ca
 
 /** The sender's word for what happened; `unknown` without one. */
 export function typeText(type: Json | undefined): string {
-  return typeof type === 'string' && type !== '' ? type.slice(0, MAX_TYPE_LENGTH).toWellFormed() : 'unknown';
+  return typeof type === 'string' && type !== '' ? typeName(type) : 'unknown';
 }

@@ -6,9 +6,9 @@
 import type { Json } from '../json.ts';
 import type { commerce, CommerceFact, CommerceLine } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
-import { emailFacts } from './emails.ts';
+import { upsertCustomer } from './customers.ts';
 import { moneyAt, rankOf, relatedId, statusAt } from './paypal-read.ts';
-import { idAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
+import { idAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, typeName, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
 
 interface Said {
@@ -37,7 +37,7 @@ export function mapPaypal(json: Json): Mapped<typeof commerce.declaration> | Ign
   const event = readObject(json, '');
   const type = textAt(event, 'event_type') || 'unknown';
   const topic = TOPICS.get(type);
-  if (topic === undefined) return { type: type.slice(0, 256).toWellFormed() };
+  if (topic === undefined) return { type: typeName(type) };
   const resource = required(objectAt(event, 'resource'), event, 'resource');
   const own = textAt(resource, 'update_time') ?? textAt(resource, 'create_time');
   return { type, occurredAt: own ?? timeAt(event, 'create_time'), ...topic(resource, type) };
@@ -103,22 +103,17 @@ function buyerFacts(order: Read, orderId: string): CommerceFact[] {
   const phone = objectAt(payer, 'phone');
   const number = phone === undefined ? undefined : objectAt(phone, 'phone_number');
   const address = objectAt(payer, 'address');
-  const email = textAt(payer, 'email_address');
   return [
-    {
-      upsert: {
-        node: 'Customer',
-        key: { id },
-        set: {
-          email,
-          firstName: name && textAt(name, 'given_name'),
-          lastName: name && textAt(name, 'surname'),
-          phone: number && textAt(number, 'national_number'),
-          country: address && textAt(address, 'country_code'),
-        },
+    ...upsertCustomer({
+      key: { id },
+      set: {
+        email: textAt(payer, 'email_address'),
+        firstName: name && textAt(name, 'given_name'),
+        lastName: name && textAt(name, 'surname'),
+        phone: number && textAt(number, 'national_number'),
+        country: address && textAt(address, 'country_code'),
       },
-    },
-    ...emailFacts({ id }, email),
+    }),
     { link: { relationship: 'PLACED', from: { id }, to: { id: orderId } } },
   ];
 }

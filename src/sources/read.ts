@@ -70,6 +70,14 @@ export function timeAt(from: Read, name: string): string {
   return time;
 }
 
+/** Of an event type, which is a label in lists and metrics. */
+const MAX_TYPE_LENGTH = 256;
+
+/** A sender's name of an event type as it is kept: 256 characters at most, and well-formed. */
+export function typeName(name: string): string {
+  return name.slice(0, MAX_TYPE_LENGTH).toWellFormed();
+}
+
 export function mappingFailed(path: string, problem: string): IngestError {
   return new IngestError('MAPPING_FAILED', `${path === '' ? 'body' : path}: ${problem}`, path === '' ? {} : { path });
 }

@@ -9,9 +9,9 @@ import { SOURCE_NAME } from '../event.ts';
 import type { Json } from '../json.ts';
 import type { commerce, CommerceFact } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
-import { emailFacts } from './emails.ts';
+import { upsertCustomer } from './customers.ts';
 import { identityAt } from './identity.ts';
-import { idAt, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
+import { idAt, objectAt, readObject, required, textAt, timeAt, typeName, type Read } from './read.ts';
 import { digestOf, matchHmac, requireSecrets } from './signature.ts';
 import type { Ignored, SourceBuilder } from './source.ts';
 
@@ -57,7 +57,7 @@ function mapCall(json: Json, customerSource: string | undefined): Mapped<typeof 
   const body = readObject(json, '');
   const kind = textAt(body, 'type') || 'unknown';
   const named = kind === 'track' ? textAt(body, 'event') : undefined;
-  const type = (named ? `${kind}.${named}` : kind).slice(0, 256).toWellFormed();
+  const type = typeName(named ? `${kind}.${named}` : kind);
   const facts = CALLS.get(kind);
   if (facts === undefined) return { type };
   const user = idAt(body, 'userId');
@@ -110,21 +110,14 @@ function identifyFacts({ body, customer }: Call): CommerceFact[] {
   const traits = objectAt(body, 'traits');
   if (customer === undefined || customer.source !== undefined || traits === undefined) return [];
   const address = objectAt(traits, 'address');
-  const email = textAt(traits, 'email');
-  return [
-    {
-      upsert: {
-        node: 'Customer',
-        key: customer,
-        set: {
-          email,
-          firstName: textAt(traits, 'firstName'),
-          lastName: textAt(traits, 'lastName'),
-          phone: textAt(traits, 'phone'),
-          country: address === undefined ? undefined : textAt(address, 'country'),
-        },
-      },
+  return upsertCustomer({
+    key: customer,
+    set: {
+      email: textAt(traits, 'email'),
+      firstName: textAt(traits, 'firstName'),
+      lastName: textAt(traits, 'lastName'),
+      phone: textAt(traits, 'phone'),
+      country: address === undefined ? undefined : textAt(address, 'country'),
     },
-    ...emailFacts(customer, email),
-  ];
+  });
 }

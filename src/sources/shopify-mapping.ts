@@ -9,7 +9,7 @@ import type { Json, JsonObject } from '../json.ts';
 import type { commerce, CommerceFact, CommerceLine } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
 import { money } from '../model/money.ts';
-import { emailFacts } from './emails.ts';
+import { upsertCustomer } from './customers.ts';
 import { amountAt, idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
 
@@ -174,26 +174,19 @@ function statusOf(body: Read): string | undefined {
 
 function customerFacts(id: string, body: Read): CommerceFact[] {
   const address = objectAt(body, 'default_address');
-  const email = textAt(body, 'email');
-  return [
-    {
-      upsert: {
-        node: 'Customer',
-        key: { id },
-        set: {
-          email,
-          firstName: textAt(body, 'first_name'),
-          lastName: textAt(body, 'last_name'),
-          phone: textAt(body, 'phone'),
-          country: address === undefined ? noneIfNull(body, 'default_address') : textAt(address, 'country_code'),
-          currency: textAt(body, 'currency'),
-          createdAt: textAt(body, 'created_at'),
-          updatedAt: textAt(body, 'updated_at'),
-        },
-      },
+  return upsertCustomer({
+    key: { id },
+    set: {
+      email: textAt(body, 'email'),
+      firstName: textAt(body, 'first_name'),
+      lastName: textAt(body, 'last_name'),
+      phone: textAt(body, 'phone'),
+      country: address === undefined ? noneIfNull(body, 'default_address') : textAt(address, 'country_code'),
+      currency: textAt(body, 'currency'),
+      createdAt: textAt(body, 'created_at'),
+      updatedAt: textAt(body, 'updated_at'),
     },
-    ...emailFacts({ id }, email),
-  ];
+  });
 }
 
 /** Null was told and clears; absent was not. */

@@ -6,8 +6,8 @@
 import type { Json } from '../json.ts';
 import type { commerce, CommerceFact } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
-import { emailFacts } from './emails.ts';
-import { idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
+import { upsertCustomer } from './customers.ts';
+import { idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, timeAt, typeName, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
 
 interface Topic {
@@ -40,7 +40,7 @@ export function mapSquare(json: Json): Mapped<typeof commerce.declaration> | Ign
   const event = readObject(json, '');
   const type = textAt(event, 'type') || 'unknown';
   const topic = TOPICS.get(type);
-  if (topic === undefined) return { type: type.slice(0, 256).toWellFormed() };
+  if (topic === undefined) return { type: typeName(type) };
   const data = required(objectAt(event, 'data'), event, 'data');
   const holder = required(objectAt(data, 'object'), data, 'object');
   const object = required(objectAt(holder, topic.object), holder, topic.object);
@@ -144,25 +144,18 @@ function fulfillmentFacts(order: string, changed: Read): CommerceFact[] {
 /** The whole profile: what is not there was emptied. */
 function customerFacts(id: string, customer: Read): CommerceFact[] {
   const address = objectAt(customer, 'address');
-  const email = textAt(customer, 'email_address') ?? null;
-  return [
-    {
-      upsert: {
-        node: 'Customer',
-        key: { id },
-        set: {
-          email,
-          firstName: textAt(customer, 'given_name') ?? null,
-          lastName: textAt(customer, 'family_name') ?? null,
-          phone: textAt(customer, 'phone_number') ?? null,
-          country: (address === undefined ? undefined : textAt(address, 'country')) ?? null,
-          createdAt: textAt(customer, 'created_at'),
-          updatedAt: textAt(customer, 'updated_at'),
-        },
-      },
+  return upsertCustomer({
+    key: { id },
+    set: {
+      email: textAt(customer, 'email_address') ?? null,
+      firstName: textAt(customer, 'given_name') ?? null,
+      lastName: textAt(customer, 'family_name') ?? null,
+      phone: textAt(customer, 'phone_number') ?? null,
+      country: (address === undefined ? undefined : textAt(address, 'country')) ?? null,
+      createdAt: textAt(customer, 'created_at'),
+      updatedAt: textAt(customer, 'updated_at'),
     },
-    ...emailFacts({ id }, email),
-  ];
+  });
 }
 
 /** Square's money is in minor units already. */

@@ -7,16 +7,14 @@ import { IngestError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { commerce, CommerceFact, CommerceLine } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
-import { emailFacts } from './emails.ts';
-import { idAt, integerAt, objectAt, readObject, required, textAt, type Read } from './read.ts';
+import { upsertCustomer } from './customers.ts';
+import { idAt, integerAt, objectAt, readObject, required, textAt, typeName, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
 import { chargeSaid, disputeSaid, intentSaid, refundSaid } from './stripe-payments.ts';
 import { amountAt, currencyAt, instantOf, orderAt, pageAt, refAt, secondsAt, type Said, type Told } from './stripe-read.ts';
 
 /** What one type of event says of its object. */
 export type Topic = (object: Read, event: Told) => Said;
-
-const MAX_TYPE_LENGTH = 256;
 
 const TOPICS: ReadonlyMap<string, Topic> = new Map<string, Topic>([
   ['customer.created', (customer, event) => ({ facts: customerFacts(customer, event), sequence: 0 })],
@@ -52,7 +50,7 @@ export function topicOf(type: string): Topic | undefined {
 /** Snapshot events, which show their object; thin ones are in stripe-thin.ts. */
 export function mapStripe(json: Json, orders: Pick<Told, 'orderSource' | 'orderField'>): Mapped<typeof commerce.declaration> | Ignored {
   const body = readObject(json, '');
-  const type = required(textAt(body, 'type'), body, 'type').slice(0, MAX_TYPE_LENGTH).toWellFormed();
+  const type = typeName(required(textAt(body, 'type'), body, 'type'));
   const topic = body.json['object'] === 'event' ? TOPICS.get(type) : undefined;
   if (topic === undefined) return { type };
   const occurredAt = instantOf(body.json['created']);
@@ -70,25 +68,18 @@ function idOf(object: Read): string {
 /** Stripe keeps a name in one field; where it parts is anybody's guess, so it is not told. */
 function customerFacts(customer: Read, { at }: Told): CommerceFact[] {
   const id = idOf(customer);
-  const email = textAt(customer, 'email');
   const address = objectAt(customer, 'address');
-  return [
-    {
-      upsert: {
-        node: 'Customer',
-        key: { id },
-        set: {
-          email,
-          phone: textAt(customer, 'phone'),
-          country: address === undefined ? (customer.json['address'] === null ? null : undefined) : textAt(address, 'country'),
-          currency: currencyAt(customer),
-          createdAt: secondsAt(customer, 'created'),
-          updatedAt: at,
-        },
-      },
+  return upsertCustomer({
+    key: { id },
+    set: {
+      email: textAt(customer, 'email'),
+      phone: textAt(customer, 'phone'),
+      country: address === undefined ? (customer.json['address'] === null ? null : undefined) : textAt(address, 'country'),
+      currency: currencyAt(customer),
+      createdAt: secondsAt(customer, 'created'),
+      updatedAt: at,
     },
-    ...emailFacts({ id }, email),
-  ];
+  });
 }
 
 function productFacts(product: Read, deleted?: 'deleted'): CommerceFact[] {

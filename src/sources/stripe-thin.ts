@@ -10,8 +10,8 @@ import { isJsonObject, parseJson, type Json } from '../json.ts';
 import type { commerce } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
 import { readBaseUrl } from './base-url.ts';
-import { emailFacts } from './emails.ts';
-import { idAt, objectAt, readObject, required, textAt, timeAt, type Read } from './read.ts';
+import { upsertCustomer } from './customers.ts';
+import { idAt, objectAt, readObject, required, textAt, timeAt, typeName, type Read } from './read.ts';
 import type { Hydrate, Ignored } from './source.ts';
 import { topicOf, type Topic } from './stripe-mapping.ts';
 import type { Said, Told } from './stripe-read.ts';
@@ -103,7 +103,7 @@ export function mapThin(
   const thin = thinOf(json);
   const type = textAt(readObject(json, ''), 'type') ?? 'unknown';
   const object = thin === undefined ? undefined : thin.place === undefined ? onlyId(thin.about) : copyOf(fetched);
-  if (thin === undefined || object === undefined) return { type: type.slice(0, 256).toWellFormed() };
+  if (thin === undefined || object === undefined) return { type: typeName(type) };
   const occurredAt = timeAt(thin.body, 'created');
   return { type, occurredAt, ...thin.topic(object, { ...orders, type: thin.type, at: occurredAt }) };
 }
@@ -130,22 +130,18 @@ function accountSaid(account: Read, event: Told): Said {
   const person = identity === undefined ? undefined : objectAt(identity, 'individual');
   return {
     facts: [
-      {
-        upsert: {
-          node: 'Customer',
-          key: { id },
-          set: {
-            email,
-            firstName: person && textAt(person, 'given_name'),
-            lastName: person && textAt(person, 'surname'),
-            phone: textAt(account, 'contact_phone'),
-            country: identity && textAt(identity, 'country')?.toUpperCase(),
-            createdAt: textAt(account, 'created'),
-            updatedAt: event.at,
-          },
+      ...upsertCustomer({
+        key: { id },
+        set: {
+          email,
+          firstName: person && textAt(person, 'given_name'),
+          lastName: person && textAt(person, 'surname'),
+          phone: textAt(account, 'contact_phone'),
+          country: identity && textAt(identity, 'country')?.toUpperCase(),
+          createdAt: textAt(account, 'created'),
+          updatedAt: event.at,
         },
-      },
-      ...emailFacts({ id }, email),
+      }),
     ],
   };
 }

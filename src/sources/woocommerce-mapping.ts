@@ -9,9 +9,9 @@ import type { Fetched } from '../event.ts';
 import { parseJson, type Json } from '../json.ts';
 import type { commerce, CommerceFact, CommerceLine } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
-import { formatInstant, fromMs } from '../model/instant.ts';
+import { formatMs } from '../model/instant.ts';
 import { money } from '../model/money.ts';
-import { emailFacts } from './emails.ts';
+import { upsertCustomer } from './customers.ts';
 import { amountAt, idAt, integerAt, listAt, mappingFailed, objectAt, readObject, required, textAt, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
 
@@ -67,7 +67,7 @@ export function mapWoocommerce(type: string, json: Json, fetched?: Fetched): Map
  */
 function mapDeletion(type: string, resource: Resource, notice: Read, { status, body, at }: Fetched): Mapped<typeof commerce.declaration> {
   const id = required(idAt(notice, 'id'), notice, 'id');
-  if (status !== 200) return { type, occurredAt: formatInstant(fromMs(at)), sequence: 1, facts: [resource.gone(id)] };
+  if (status !== 200) return { type, occurredAt: formatMs(at), sequence: 1, facts: [resource.gone(id)] };
   const copy = readObject(parseJson(body), 'fetched');
   if (idAt(copy, 'id') !== id) throw mappingFailed('fetched.id', 'is of another object');
   const said = mapSnapshot(type, resource, copy);
@@ -195,25 +195,18 @@ function minorAt(from: Read, name: string, currency: string | null | undefined):
 
 function customerFacts(id: string, body: Read): CommerceFact[] {
   const billing = objectAt(body, 'billing');
-  const email = textAt(body, 'email');
-  return [
-    {
-      upsert: {
-        node: 'Customer',
-        key: { id },
-        set: {
-          email: emptyAsNull(email),
-          firstName: emptyAsNull(textAt(body, 'first_name')),
-          lastName: emptyAsNull(textAt(body, 'last_name')),
-          phone: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'phone')),
-          country: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'country')),
-          createdAt: utcAt(body, 'date_created'),
-          updatedAt: utcAt(body, 'date_modified'),
-        },
-      },
+  return upsertCustomer({
+    key: { id },
+    set: {
+      email: emptyAsNull(textAt(body, 'email')),
+      firstName: emptyAsNull(textAt(body, 'first_name')),
+      lastName: emptyAsNull(textAt(body, 'last_name')),
+      phone: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'phone')),
+      country: billing === undefined ? undefined : emptyAsNull(textAt(billing, 'country')),
+      createdAt: utcAt(body, 'date_created'),
+      updatedAt: utcAt(body, 'date_modified'),
     },
-    ...emailFacts({ id }, email),
-  ];
+  });
 }
 
 /** A variation is part of its parent, whose id the lines of orders name. */

@@ -7,7 +7,7 @@ import type { Bolt } from '../../graph/driver.ts';
 import { readMeta, type Meta } from '../../graph/meta.ts';
 import { checkSchema } from '../../graph/schema.ts';
 import type { Setup } from '../../load-config.ts';
-import { formatInstant, fromMs } from '../../model/instant.ts';
+import { formatMs, fromMs } from '../../model/instant.ts';
 import { readCounts } from '../../queue/depth.ts';
 import { keysOf } from '../../queue/keys.ts';
 import { readWatermark, type Redis } from '../../queue/redis.ts';
@@ -78,7 +78,7 @@ export async function checkEpoch(redis: Redis, { prefix }: RedisAddress, bolt: B
 /** As a worker compares them when it starts (epoch.ts); it then adopts what it finds, so this is seen only before. */
 export function compareLives(queue: { readonly epoch: string | undefined; readonly watermark: string | undefined }, graph: Meta): Check {
   if (graph.epoch === undefined) return none('epoch', 'the graph has not met a queue yet');
-  const since = `for each source run \`eventgraft backfill <source> --from ${timeOf(graph.lastAppliedAtMs ?? 0)}\``;
+  const since = `for each source run \`eventgraft backfill <source> --from ${formatMs(graph.lastAppliedAtMs ?? 0)}\``;
   if (queue.epoch === undefined)
     return bad('epoch', 'the graph knows a queue, and this Redis is empty', `Check EVENTGRAFT_QUEUE_PREFIX; if Redis was lost, ${since}.`);
   if (queue.epoch !== graph.epoch)
@@ -87,13 +87,9 @@ export function compareLives(queue: { readonly epoch: string | undefined; readon
   return bad('epoch', 'the graph is older than the queue: it was restored from a backup', `Start \`eventgraft work\`, and ${since}.`);
 }
 
-function timeOf(ms: number): string {
-  return formatInstant(fromMs(ms));
-}
-
 async function checkBacklog(redis: Redis, prefix: string, bolt: Bolt, beforeMs: number | undefined): Promise<Check> {
   const keys = keysOf(prefix);
-  const since = (ms: number | undefined): string => (ms === undefined ? 'never' : timeOf(ms));
+  const since = (ms: number | undefined): string => (ms === undefined ? 'never' : formatMs(ms));
   // What waits for a sender's answer is no stall.
   const due = async (): Promise<number> => {
     const { queued: all, hydrating } = await readCounts(redis, keys);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { IngestError } from '../../../src/errors.ts';
-import { createCircuit, noAnswer } from '../../../src/outbound/circuit.ts';
+import { noAnswer } from '../../../src/outbound/answer.ts';
+import { createCircuit } from '../../../src/outbound/circuit.ts';
 
 const NOW = Date.UTC(2026, 10, 21, 10);
 const away = new IngestError('SENDER_UNAVAILABLE', 'shop.example could not be asked');
