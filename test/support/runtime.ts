@@ -1,27 +1,42 @@
-/** The Neo4j and Redis of this test run, for tests of the projects `db`, `e2e` and `contract`. */
+/** The Neo4j and Redis of this test file's lane, for tests of the projects `db`, `e2e` and `contract`. */
 
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import neo4jDriver, { type Driver } from 'neo4j-driver';
 import { inject } from 'vitest';
 import type { Neo4jAccess, Runtime } from '../../src/runtime/runtime.ts';
+import { claimLane } from './lanes.ts';
 
 export interface RuntimeInfo {
   readonly kind: Runtime['kind'];
   readonly neo4j: Neo4jAccess;
   readonly redisUrl: string;
+}
+
+/** What a test file is told of its run. */
+export interface RunInfo {
+  readonly lanes: readonly RuntimeInfo[];
+  /** Where it is kept who has which lane. */
+  readonly locks: string;
   /** A directory of this run, removed after it. */
   readonly scratch: string;
 }
 
-/** How to reach the Neo4j of this run. One test file at a time has it to itself. */
-export function neo4j(): Neo4jAccess {
-  return inject('runtime').neo4j;
+let claimed: RuntimeInfo | undefined;
+
+function lane(): RuntimeInfo {
+  const { lanes, locks } = inject('runtime');
+  return (claimed ??= lanes[claimLane(locks, lanes.length)] as RuntimeInfo);
 }
 
-/** The URL of the Redis of this run. Shared: use `freshPrefix()` for whatever is written. */
+/** How to reach the Neo4j of this lane. One test file at a time has it to itself. */
+export function neo4j(): Neo4jAccess {
+  return lane().neo4j;
+}
+
+/** The URL of the Redis of this lane. Shared with earlier files: use `freshPrefix()` for whatever is written. */
 export function redis(): string {
-  return inject('runtime').redisUrl;
+  return lane().redisUrl;
 }
 
 /** A queue prefix that nobody else uses. */
