@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve as resolvePath } from 'node:path';
 
-import { createJiti } from 'jiti';
 import { parse as parseYaml } from 'yaml';
 
 import { secretVariable, type Config } from './config.ts';
@@ -32,7 +31,7 @@ export interface LoadOptions {
   /** Where `eventgraft.config.ts` is looked for. Default: the working directory. */
   readonly cwd?: string;
   /** What `import … from 'eventgraft'` is inside the config file: this very library, not a second copy of it. */
-  readonly library?: Readonly<Record<string, unknown>>;
+  readonly library?: () => Promise<Readonly<Record<string, unknown>>>;
 }
 
 const FILE_NAMES = ['eventgraft.config.ts', 'eventgraft.config.mts', 'eventgraft.config.js', 'eventgraft.config.mjs'];
@@ -74,14 +73,19 @@ function findFile(named: string | undefined, cwd: string): string | undefined {
   return path;
 }
 
-async function readFile(file: string, library: LoadOptions['library']): Promise<UserConfig> {
-  const jiti = createJiti(import.meta.url, library === undefined ? {} : { virtualModules: { eventgraft: library } });
-  let exported: unknown;
+/** The default export of a file in TypeScript or JavaScript. Throws `BAD_CONFIG` naming the file. */
+export async function importFile(file: string, library: LoadOptions['library']): Promise<unknown> {
+  const { createJiti } = await import('jiti');
+  const jiti = createJiti(import.meta.url, library === undefined ? {} : { virtualModules: { eventgraft: await library() } });
   try {
-    exported = await jiti.import(file, { default: true });
+    return await jiti.import(file, { default: true });
   } catch (cause) {
     throw new IngestError('BAD_CONFIG', `${file} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, {}, cause);
   }
+}
+
+async function readFile(file: string, library: LoadOptions['library']): Promise<UserConfig> {
+  const exported = await importFile(file, library);
   if (!isUserConfig(exported)) throw bad(`${file} must export default defineConfig({ sources: { name: pack() } })`);
   return exported;
 }

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { loadConfig, readEnvironment, type Config, type LogLevel } from '../config.ts';
 import { IngestError } from '../errors.ts';
 import { createBolt, type Bolt, type GraphAddress } from '../graph/driver.ts';
-import * as library from '../index.ts';
 import { loadSetup, type Setup } from '../load-config.ts';
 import { createLog, type Log } from '../log.ts';
 import { connectRedis, type Redis } from '../queue/redis.ts';
@@ -24,6 +23,9 @@ export interface ContextOptions {
   /** Unless EVENTGRAFT_LOG_LEVEL says otherwise. */
   readonly logLevel?: LogLevel;
 }
+
+/** The whole of it is loaded only for a config file, which imports it. */
+export const library = (): Promise<typeof import('../index.ts')> => import('../index.ts');
 
 /** Reads environment and config file. */
 export async function loadContext(role: string, { secrets, logLevel }: ContextOptions = {}): Promise<Context> {

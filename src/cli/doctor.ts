@@ -3,10 +3,9 @@ import type { Command } from 'commander';
 import { basename } from 'node:path';
 
 import { acknowledgeVariable, fetchVariable, loadConfig, readEnvironment, type Config } from '../config.ts';
-import * as library from '../index.ts';
 import { loadSetup, type Setup } from '../load-config.ts';
 import { commerce } from '../model/commerce.ts';
-import { findGraph, findRedis, findRunning, hostOf, makeSecret, withGraph, withRedis, withSecrets } from './context.ts';
+import { findGraph, findRedis, findRunning, hostOf, library, makeSecret, withGraph, withRedis, withSecrets } from './context.ts';
 import { bad, fromError, lineOf, none, ok, plural, type Check } from './doctor/check.ts';
 import { checkEpoch, examineGraph } from './doctor/graph.ts';
 import { examineQueue } from './doctor/queue.ts';

@@ -4,19 +4,23 @@ import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 
 import { IngestError } from '../errors.ts';
-import { addBackfillCommand } from './backfill.ts';
-import { addDemoCommand } from './demo.ts';
-import { addDoctorCommand } from './doctor.ts';
-import { addEventsCommands } from './events.ts';
 import { sayError } from './output.ts';
-import { addQueryCommand } from './query.ts';
-import { addSchemaCommands } from './schema.ts';
-import { addSendCommand } from './send.ts';
-import { addServiceCommands } from './service.ts';
-import { addVerifyCommand } from './verify.ts';
 
 const FAILURE = 1;
 const USAGE = 2;
+
+/** Only the command that is run is loaded, with what it needs: for most that is a quarter of a second. Help shows all. */
+const COMMANDS: readonly { group: string; names: readonly string[]; load: () => Promise<(program: Command) => void> }[] = [
+  { group: 'Run:', names: ['dev', 'serve', 'work'], load: async () => (await import('./service.ts')).addServiceCommands },
+  { group: 'Try:', names: ['demo'], load: async () => (await import('./demo.ts')).addDemoCommand },
+  { group: 'Try:', names: ['send'], load: async () => (await import('./send.ts')).addSendCommand },
+  { group: 'Try:', names: ['verify'], load: async () => (await import('./verify.ts')).addVerifyCommand },
+  { group: 'Look:', names: ['events'], load: async () => (await import('./events.ts')).addEventsCommands },
+  { group: 'Look:', names: ['query'], load: async () => (await import('./query.ts')).addQueryCommand },
+  { group: 'Operate:', names: ['backfill'], load: async () => (await import('./backfill.ts')).addBackfillCommand },
+  { group: 'Operate:', names: ['schema'], load: async () => (await import('./schema.ts')).addSchemaCommands },
+  { group: 'Operate:', names: ['doctor'], load: async () => (await import('./doctor.ts')).addDoctorCommand },
+];
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
@@ -26,19 +30,11 @@ const program = new Command('eventgraft')
   .showHelpAfterError('(see --help)')
   .exitOverride();
 
-program.commandsGroup('Run:');
-addServiceCommands(program);
-program.commandsGroup('Try:');
-addDemoCommand(program);
-addSendCommand(program);
-addVerifyCommand(program);
-program.commandsGroup('Look:');
-addEventsCommands(program);
-addQueryCommand(program);
-program.commandsGroup('Operate:');
-addBackfillCommand(program);
-addSchemaCommands(program);
-addDoctorCommand(program);
+const named = COMMANDS.filter(({ names }) => names.includes(process.argv[2] ?? ''));
+for (const { group, load } of named.length === 0 ? COMMANDS : named) {
+  program.commandsGroup(group);
+  (await load())(program);
+}
 program.commandsGroup('Help:').helpCommand('help [command]', 'how to use a command');
 program.addHelpText('after', '\nWithout NEO4J_URI and REDIS_URL, commands join the `eventgraft dev` that runs in this directory.');
 

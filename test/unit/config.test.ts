@@ -185,10 +185,10 @@ describe('loadSetup', () => {
       `import { defineConfig, shopify } from 'eventgraft';\nconst a: string = 'acme.myshopify.com';\nexport default defineConfig({ sources: { 'acme-shopify': shopify({ shop: a }), 'other-shopify': shopify() } });\n`,
     );
     const env = { WEBHOOK_SECRET_ACME_SHOPIFY: 'a', WEBHOOK_SECRET_OTHER_SHOPIFY: 'b', WEBHOOK_SECRET_FACTS: WHSEC };
-    const { sources, file: found } = await loadSetup(loadConfig(env), { cwd, library: { defineConfig, shopify } });
+    const { sources, file: found } = await loadSetup(loadConfig(env), { cwd, library: async () => ({ defineConfig, shopify }) });
     expect([...sources.keys()]).toEqual(['acme-shopify', 'other-shopify']);
     expect(found).toBe(join(cwd, 'eventgraft.config.ts'));
-    await expect(loadSetup(loadConfig({}), { cwd, library: { defineConfig, shopify } })).rejects.toThrow('WEBHOOK_SECRET_ACME_SHOPIFY');
+    await expect(loadSetup(loadConfig({}), { cwd, library: async () => ({ defineConfig, shopify }) })).rejects.toThrow('WEBHOOK_SECRET_ACME_SHOPIFY');
   });
 
   it.each([

@@ -98,7 +98,7 @@ describe('the README', () => {
     try {
       writeFileSync(join(dir, 'eventgraft.config.ts'), /^```ts\n([\s\S]*?)^```$/m.exec(readme)?.[1] ?? '');
       const secrets = { WEBHOOK_SECRET_ACME_SHOPIFY: 'a secret', WEBHOOK_SECRET_BILLING: 'another' };
-      const { sources } = await loadSetup(loadConfig(secrets), { cwd: dir, library });
+      const { sources } = await loadSetup(loadConfig(secrets), { cwd: dir, library: async () => library });
       expect([...sources.keys()]).toEqual(['acme-shopify', 'billing']);
     } finally {
       rmSync(dir, { recursive: true, force: true });

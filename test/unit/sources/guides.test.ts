@@ -20,7 +20,7 @@ test.each(configs)('the configuration in $page loads', async ({ code }) => {
     writeFileSync(join(cwd, 'eventgraft.config.ts'), code);
     const secretsOf = (source: string) =>
       loadConfig({ [secretVariable(source)]: 'a secret that is long enough for a token' }).secretsOf(source);
-    const { sources } = await loadSetup({ ...loadConfig({}), secretsOf }, { cwd, library });
+    const { sources } = await loadSetup({ ...loadConfig({}), secretsOf }, { cwd, library: async () => library });
     expect(sources.size).toBeGreaterThan(0);
   } finally {
     rmSync(cwd, { recursive: true, force: true });

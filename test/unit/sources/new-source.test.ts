@@ -107,7 +107,7 @@ test('what the guide’s script delivers is taken in once and mapped, and anothe
 
 async function loadSources(): Promise<ReadonlyMap<string, Source>> {
   const config = loadConfig({ WEBHOOK_SECRET_PERENNIAL: /WEBHOOK_SECRET_PERENNIAL=(\S+)/.exec(guide)?.[1] ?? '' });
-  return (await loadSetup(config, { cwd: folder, library })).sources;
+  return (await loadSetup(config, { cwd: folder, library: async () => library })).sources;
 }
 
 /** As a reader would run them: node:test, through jiti. */
