@@ -13,11 +13,11 @@ const MARKER = '.installed.json';
 export interface Package {
   /** With its version, e.g. `neo4j-5.26.30`. */
   readonly name: string;
-  /** Lines of `sha256  file name`, as sha256sum writes them: every file that `fetch` leaves behind. */
-  readonly manifest: string;
+  /** Lines of `sha256  file name`, as sha256sum writes them: every file that `fetch` leaves behind. Both, or neither. */
+  readonly manifest?: string;
   readonly needMb: number;
   /** Puts the files of the manifest, and no others, into the empty directory. */
-  fetch(into: string): Promise<void>;
+  fetch?(into: string): Promise<void>;
   /** Derives further files from the verified ones. */
   unpack?(dir: string): Promise<void>;
 }
@@ -29,7 +29,8 @@ export interface InstallOptions {
 
 /** The directory of a package: from the cache, or fetched and verified first. Any number of processes may ask at once. */
 export async function install(pkg: Package, { cacheDir, report }: InstallOptions): Promise<string> {
-  const dir = join(cacheDir, `${pkg.name}-${createHash('sha256').update(pkg.manifest).digest('hex').slice(0, 12)}`);
+  const { name, manifest } = pkg;
+  const dir = join(cacheDir, manifest === undefined ? name : `${name}-${createHash('sha256').update(manifest).digest('hex').slice(0, 12)}`);
   if (await isComplete(dir)) return dir;
   let told = false;
   for (;;) {
@@ -53,7 +54,7 @@ async function fetchInto(dir: string, pkg: Package, cacheDir: string): Promise<v
   await checkSpace(cacheDir, pkg.needMb);
   const staging = await mkdtemp(join(cacheDir, '.staging-'));
   try {
-    await pkg.fetch(staging);
+    await pkg.fetch?.(staging);
     await verify(staging, pkg);
     await pkg.unpack?.(staging);
     const sizes: Record<string, number> = {};
@@ -80,9 +81,9 @@ async function isComplete(dir: string): Promise<boolean> {
 
 async function verify(dir: string, pkg: Package): Promise<void> {
   const expected = new Map(
-    pkg.manifest
-      .trim()
+    (pkg.manifest ?? '')
       .split('\n')
+      .filter((line) => line !== '')
       .map((line) => [line.slice(66), line.slice(0, 64)] as const),
   );
   for (const file of await readdir(dir)) {

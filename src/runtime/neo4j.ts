@@ -2,8 +2,10 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { classArchive } from './class-archive.ts';
 import { findJava } from './java.ts';
 import { install, type InstallOptions } from './install.ts';
 import { fetchByMaven, pinnedVersion, shipped } from './maven.ts';
@@ -12,6 +14,7 @@ import type { LocalServer } from './server.ts';
 import { startSupervised, type Supervised } from './supervised.ts';
 
 const START_TIMEOUT_MS = 120_000;
+const WRITING_CLASSES_SECONDS = 120;
 // Jars here, and a second time in Maven's own repository.
 const NEED_MB = 500;
 const OPEN_PACKAGES = ['java.nio', 'sun.nio.ch', 'java.io', 'java.lang', 'java.util.concurrent'];
@@ -38,42 +41,80 @@ export interface Ports {
 export async function createNeo4j(options: Neo4jOptions): Promise<LocalServer<Ports>> {
   const java = await findJava(options.javaHome);
   const jars = await install(neo4jPackage(options.report), options);
-  const { homeDir, heapMb } = options;
-  await mkdir(join(homeDir, 'conf'), { recursive: true });
-  await writeInitialPassword(homeDir, options.password);
-
+  const shared = await classArchive(java, jars, (flags) => runOnce(java, jars, flags), options);
+  await prepareHome(options);
   return {
     name: 'Neo4j',
     pickPorts: async (preferred) => ({
       bolt: await findFreePort(preferred?.bolt),
       http: options.http ? await findFreePort(preferred?.http) : undefined,
     }),
-    async start(ports): Promise<Supervised> {
-      await writeFile(join(homeDir, 'conf/neo4j.conf'), settings(options, ports));
-      const server = startSupervised({
-        command: java,
-        args: [
-          `-Xms${heapMb}m`,
-          `-Xmx${heapMb}m`,
-          // Fewer threads than G1 for the same work: 2 s less to start on two cores.
-          '-XX:+UseParallelGC',
-          ...(options.brief ? ['-XX:TieredStopAtLevel=1'] : []),
-          '-XX:+ExitOnOutOfMemoryError',
-          ...OPEN_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
-          '-cp',
-          `${jars}/*`,
-          'org.neo4j.server.CommunityEntryPoint',
-          `--home-dir=${homeDir}`,
-          `--config-dir=${homeDir}/conf`,
-          '--console-mode',
-        ],
-        cwd: homeDir,
-        ...(options.ephemeral ? { scratchDir: homeDir } : {}),
-      });
-      await untilReady('Neo4j', server, () => boltAnswers(ports.bolt), START_TIMEOUT_MS);
-      return server;
-    },
+    start: (ports) => launch(java, jars, options, ports, shared),
   };
+}
+
+type Home = Pick<Neo4jOptions, 'homeDir' | 'password' | 'ephemeral' | 'heapMb' | 'pageCacheMb' | 'brief'>;
+
+async function prepareHome({ homeDir, password }: Pick<Home, 'homeDir' | 'password'>): Promise<void> {
+  await mkdir(join(homeDir, 'conf'), { recursive: true });
+  await writeInitialPassword(homeDir, password);
+}
+
+/** Resolves when Bolt answers. */
+async function launch(
+  java: string,
+  jars: string,
+  home: Home,
+  ports: Ports,
+  flags: readonly string[],
+  graceSeconds = 10,
+): Promise<Supervised> {
+  const { homeDir, heapMb } = home;
+  await writeFile(join(homeDir, 'conf/neo4j.conf'), settings(home, ports));
+  const server = startSupervised({
+    command: java,
+    args: [
+      `-Xms${heapMb}m`,
+      `-Xmx${heapMb}m`,
+      // Fewer threads than G1 for the same work: 2 s less to start on two cores.
+      '-XX:+UseParallelGC',
+      ...(home.brief ? ['-XX:TieredStopAtLevel=1'] : []),
+      ...flags,
+      '-XX:+ExitOnOutOfMemoryError',
+      ...OPEN_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
+      '-cp',
+      `${jars}/*`,
+      'org.neo4j.server.CommunityEntryPoint',
+      `--home-dir=${homeDir}`,
+      `--config-dir=${homeDir}/conf`,
+      '--console-mode',
+    ],
+    cwd: homeDir,
+    ...(home.ephemeral ? { scratchDir: homeDir } : {}),
+    graceSeconds,
+  });
+  await untilReady('Neo4j', server, () => boltAnswers(ports.bolt), START_TIMEOUT_MS);
+  return server;
+}
+
+/** A store that nobody keeps, until it answers, and down again in order. */
+async function runOnce(java: string, jars: string, flags: readonly string[]): Promise<void> {
+  const homeDir = await mkdtemp(join(tmpdir(), 'eventgraft-'));
+  const home: Home = {
+    homeDir,
+    password: randomBytes(18).toString('hex'),
+    ephemeral: true,
+    heapMb: 512,
+    pageCacheMb: 16,
+    brief: true,
+  };
+  try {
+    await prepareHome(home);
+    const ports = { bolt: await findFreePort(), http: undefined };
+    await (await launch(java, jars, home, ports, flags, WRITING_CLASSES_SECONDS)).stop();
+  } finally {
+    await rm(homeDir, { recursive: true, force: true });
+  }
 }
 
 function neo4jPackage(report: (line: string) => void) {
@@ -87,7 +128,7 @@ function neo4jPackage(report: (line: string) => void) {
   };
 }
 
-function settings({ pageCacheMb }: Neo4jOptions, { bolt, http }: Ports): string {
+function settings({ pageCacheMb }: Home, { bolt, http }: Ports): string {
   return [
     'server.default_listen_address=127.0.0.1',
     'server.default_advertised_address=127.0.0.1',

@@ -188,7 +188,9 @@ describe('loadSetup', () => {
     const { sources, file: found } = await loadSetup(loadConfig(env), { cwd, library: async () => ({ defineConfig, shopify }) });
     expect([...sources.keys()]).toEqual(['acme-shopify', 'other-shopify']);
     expect(found).toBe(join(cwd, 'eventgraft.config.ts'));
-    await expect(loadSetup(loadConfig({}), { cwd, library: async () => ({ defineConfig, shopify }) })).rejects.toThrow('WEBHOOK_SECRET_ACME_SHOPIFY');
+    await expect(loadSetup(loadConfig({}), { cwd, library: async () => ({ defineConfig, shopify }) })).rejects.toThrow(
+      'WEBHOOK_SECRET_ACME_SHOPIFY',
+    );
   });
 
   it.each([

@@ -24,8 +24,8 @@ afterAll(() => bolt.close());
 const CROWDED = 2;
 
 test.each([
-  ['the model of the law', law, 200, 150],
-  ['the commerce model', commerce, 100, 100],
+  ['the model of the law', law, 120, 120],
+  ['the commerce model', commerce, 80, 80],
   ['the model of the law in a crowd', law, 40, CROWDED],
 ] as const)(
   'random histories of %s end in the graph of the reference, whatever their order, writers, cuts and redeliveries',
