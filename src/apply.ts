@@ -2,7 +2,7 @@
 import { IngestError } from './errors.ts';
 import type { Concluded, Judged, Outcome } from './graph/batch.ts';
 import type { GraphStore, GraphTx } from './graph/store.ts';
-import { failed, mapEvent, type Intake, type MapOptions, type Told } from './map.ts';
+import { failed, mapEvents, type Intake, type MapOptions, type Told } from './map.ts';
 import { fold, type Changes } from './model/fold.ts';
 
 export type { Outcome } from './graph/batch.ts';
@@ -14,7 +14,7 @@ export type { Outcome } from './graph/batch.ts';
  * for one event: wait, then call again.
  */
 export async function apply(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Outcome[]> {
-  const told = intake.map((one) => mapEvent(one, options));
+  const told = await mapEvents(intake, options);
   return isolate(told, (part) => write(graph, (tx) => tx.judge(part)));
 }
 
@@ -34,7 +34,7 @@ async function write(graph: GraphStore, judge: (tx: GraphTx) => Promise<Judged<T
 
 /** Moves quarantined events whose times have come into the graph, like any other batch; their ledger rows are there already. */
 export async function release(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Outcome[]> {
-  const told = intake.map((one) => mapEvent(one, options));
+  const told = await mapEvents(intake, options);
   return isolate(told, (part) => write(graph, (tx) => tx.reclaim(part, 'quarantined')));
 }
 

@@ -29,6 +29,22 @@ export interface MapOptions {
   readonly asOfMs?: number;
 }
 
+/** How long a batch may hold up what else this process does: other batches' answers, locks of jobs, health. */
+const SLICE_MS = 5;
+
+/** Each event of a batch, in order. Mappings are the user's, and a batch may have thousands: others get their turn in between. */
+export async function mapEvents(intake: readonly Intake[], options: MapOptions): Promise<Told[]> {
+  const told: Told[] = [];
+  let sliceEndsMs = performance.now() + SLICE_MS;
+  for (const one of intake) {
+    told.push(mapEvent(one, options));
+    if (performance.now() < sliceEndsMs) continue;
+    await new Promise(setImmediate);
+    sliceEndsMs = performance.now() + SLICE_MS;
+  }
+  return told;
+}
+
 export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOptions): Told {
   const { event } = intake;
   const source = sources.get(event.source);
