@@ -6,14 +6,16 @@ import { failed, mapEvents, type Intake, type MapOptions, type Told } from './ma
 import { fold, type Changes } from './model/fold.ts';
 
 export type { Outcome } from './graph/batch.ts';
+/** `slow`: not done within the deadline, though the database answers. Nothing of the event is written; it has to come again. */
+export type Tried = Outcome | 'slow';
 
 /**
  * Applies a batch: effects and ledger in one transaction, both or neither. Idempotent: a second time changes nothing, and
  * under the same jobs it counts nothing either. Returns what became of each event, in order. An event that the database
- * refuses fails alone. Throws `GRAPH_UNAVAILABLE` when the database is away and `GRAPH_TIMEOUT` when it is too slow even
- * for one event: wait, then call again.
+ * refuses fails alone, and one that takes too long is `slow` alone. Throws `GRAPH_UNAVAILABLE` when the database is away and
+ * `GRAPH_TIMEOUT` when it is too slow for anything: wait, then call again.
  */
-export async function apply(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Outcome[]> {
+export async function apply(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Tried[]> {
   const told = await mapEvents(intake, options);
   return isolate(told, (part) => write(graph, (tx) => tx.judge(part)));
 }
@@ -33,7 +35,7 @@ async function write(graph: GraphStore, judge: (tx: GraphTx) => Promise<Judged<T
 }
 
 /** Moves quarantined events whose times have come into the graph, like any other batch; their ledger rows are there already. */
-export async function release(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Outcome[]> {
+export async function release(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Tried[]> {
   const told = await mapEvents(intake, options);
   return isolate(told, (part) => write(graph, (tx) => tx.reclaim(part, 'quarantined')));
 }
@@ -53,41 +55,33 @@ type Attempt = (told: readonly Told[]) => Promise<Outcome[]>;
  * its reason and body: about 2·log2(n) further transactions. A batch that takes too long is halved as well, but nothing
  * fails for that. An outage is nobody's fault and goes up.
  */
-async function isolate(told: readonly Told[], attempt: Attempt): Promise<Outcome[]> {
+async function isolate(told: readonly Told[], attempt: Attempt): Promise<Tried[]> {
   try {
     return await attempt(told);
   } catch (error) {
     const [only] = told;
     if (!(error instanceof IngestError) || !error.halve || only === undefined) throw error;
+    const tooLong = error.retry === 'retry';
+    if (tooLong) await attempt([]); // A database that is slow for everybody is so for an empty transaction, too: that goes up.
     if (told.length > 1) return halve(told, attempt);
-    if (error.retry === 'retry') throw error;
-    return condemn(only, attempt);
+    return tooLong ? ['slow'] : condemn(only, attempt);
   }
 }
 
-async function halve(told: readonly Told[], attempt: Attempt): Promise<Outcome[]> {
+async function halve(told: readonly Told[], attempt: Attempt): Promise<Tried[]> {
   const middle = Math.ceil(told.length / 2);
   const [left, right] = [told.slice(0, middle), told.slice(middle)];
-  const outcomes = await isolate(left, attempt).catch(async (error: unknown) => {
-    // An event that is too slow even alone must not hold up those behind it, unless it is not the event that is slow.
-    if (isSlow(error) && (await isAnyFast(right, attempt))) await isolate(right, attempt);
-    throw error;
-  });
-  return [...outcomes, ...(await isolate(right, attempt))];
+  const first = await isolate(left, attempt);
+  // Or each event of a large batch would hold up all others for a deadline of its own.
+  if (first.every((one) => one === 'slow') && !(await isAnyFast(right, attempt))) return told.map(() => 'slow');
+  return [...first, ...(await isolate(right, attempt))];
 }
 
-/** Any of them tells whether the database is slow; not always the same, since that one may be slow itself and all is tried again. */
+/** One of them answers for all; not always the same, since that one may be slow itself and all come again. */
 async function isAnyFast(told: readonly Told[], attempt: Attempt): Promise<boolean> {
-  try {
-    await attempt([told[Math.floor(Math.random() * told.length)] as Told]);
-    return true;
-  } catch (error) {
-    return !isSlow(error);
-  }
-}
-
-function isSlow(error: unknown): boolean {
-  return error instanceof IngestError && error.code === 'GRAPH_TIMEOUT';
+  const at = Math.floor(Math.random() * told.length);
+  const tried = await isolate(told.slice(at, at + 1), attempt);
+  return !tried.includes('slow');
 }
 
 /** Heard once more before it is kept as failed: some of Neo4j's own troubles come under the codes of a bad write. */

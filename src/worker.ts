@@ -2,7 +2,8 @@
  * The worker: takes batches from the queue into the graph, waits out an outage, releases quarantined events, and drops old
  * marks.
  *   working ──Neo4j away──▶ waiting ──answers again──▶ working        close() ends either
- * A batch is handed back to the queue only by `close`; it is never dropped and never fails for an outage.
+ * A batch is handed back to the queue only by `close`; it is never dropped and never fails for an outage. Jobs with an event
+ * that takes too long, though the database is well, are left to come again, or two of them would stop everything.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
@@ -11,17 +12,13 @@ import type { Acknowledgement, Settled } from './acknowledge.ts';
 import { apply, release, type Outcome } from './apply.ts';
 import { backOffMs } from './back-off.ts';
 import { IngestError } from './errors.ts';
-import type { Event } from './event.ts';
+import { eventKey, type Event } from './event.ts';
 import type { GraphStore } from './graph/store.ts';
 import type { Intake, MapOptions } from './map.ts';
 import { fromMs } from './model/instant.ts';
 import type { Thin } from './queue/aside.ts';
+import type { Gathered, SlowJob } from './queue/consumer.ts';
 import type { Row } from './queue/job.ts';
-
-export interface WorkerJob {
-  readonly id: string;
-  readonly events: readonly Row[];
-}
 
 /** What the worker tells of; logs and metrics hang here. */
 export interface WorkerReport {
@@ -47,9 +44,10 @@ export interface WorkerOptions extends MapOptions {
 export interface Worker {
   /**
    * Resolves once all events of these jobs are in the graph and its ledger, or set aside, and what gateways want to hear is on
-   * disk. Rejects after `close`, or when something could not be put on disk.
+   * disk; with those jobs of which some event is not, to be handed over again later. Rejects after `close`, or when something
+   * could not be put on disk.
    */
-  handle(jobs: readonly WorkerJob[]): Promise<void>;
+  handle(jobs: readonly Gathered[]): Promise<SlowJob[]>;
   /** Starts what is done from time to time: releasing quarantined events, dropping old marks. */
   start(): void;
   /** Milliseconds since the epoch of the last commit. */
@@ -73,8 +71,7 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
     for (let attempt = 1; ; attempt++) {
       try {
         const result = await work();
-        committedMs = now();
-        if (lostMs !== undefined) report.resumed?.(committedMs - lostMs);
+        if (lostMs !== undefined) report.resumed?.(now() - lostMs);
         return result;
       } catch (error) {
         if (!(error instanceof IngestError) || error.retry !== 'retry' || closing.signal.aborted) throw error;
@@ -109,8 +106,9 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
     }));
     // Before, since nobody would come by again after a crash in between.
     await options.gateways?.releasing(due.map(({ event }) => event));
-    const outcomes = await release(intake, graph, { ...options, asOfMs: now() });
-    report.released?.(outcomes);
+    const tried = await release(intake, graph, { ...options, asOfMs: now() });
+    const outcomes = tried.filter((one) => one !== 'slow'); // Those stay in quarantine until the next time.
+    if (outcomes.length > 0) report.released?.(outcomes);
   }
 
   /** What fails is done again the next time; an outage is reported by `handle`. */
@@ -129,10 +127,16 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
       const started = now();
       const intake = jobs.flatMap((job) => job.events.map((row, index) => intakeOf(job, row, index, started)));
       const ready = await setAside(intake);
-      if (ready.length === 0) return;
-      const outcomes = await persist(() => apply(ready, graph, options));
-      report.applied?.({ jobs: jobs.length, events: ready.length, outcomes, durationMs: now() - started });
-      await options.gateways?.settled(settledOf(ready, outcomes));
+      if (ready.length === 0) return [];
+      const tried = await persist(() => apply(ready, graph, options));
+      const outcomes = tried.filter((one) => one !== 'slow');
+      if (outcomes.length > 0) {
+        committedMs = now();
+        report.applied?.({ jobs: jobs.length, events: outcomes.length, outcomes, durationMs: committedMs - started });
+        const done = ready.filter((_, i) => tried[i] !== 'slow');
+        await options.gateways?.settled(settledOf(done, outcomes));
+      }
+      return slowJobs(ready.filter((_, i) => tried[i] === 'slow'));
     },
     start() {
       every(releaseEveryMs, releaseDue);
@@ -146,12 +150,22 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
   };
 }
 
-function intakeOf(job: WorkerJob, row: Row, index: number, nowMs: number): Intake {
+function intakeOf(job: Gathered, row: Row, index: number, nowMs: number): Intake {
   const place = { job: job.id, index, of: job.events.length };
   if (!('unreadable' in row)) return { ...place, event: row };
   const bodyHash = createHash('sha256').update(row.raw).digest('hex');
   const event = { source: 'queue', id: bodyHash, body: row.raw, bodyHash, headers: {}, receivedAtMs: nowMs };
   return { ...place, event, unreadable: row.unreadable };
+}
+
+/** Of events that are slow: their jobs, each with the first of them. */
+function slowJobs(slow: readonly Intake[]): SlowJob[] {
+  const jobs = new Map<string, SlowJob>();
+  for (const { job: id, event } of slow) {
+    const { key, events } = jobs.get(id) ?? { key: eventKey(event.source, event.id), events: 0 };
+    jobs.set(id, { id, key, events: events + 1 });
+  }
+  return [...jobs.values()];
 }
 
 /** Without rows that are no events: no gateway knows them. */

@@ -2,12 +2,17 @@
  * The way out of the queue. Natural group commit: while batches are being handled, jobs gather, and the next batch takes
  * them all; when idle, a job is handled at once. A job is completed after its batch, and a batch that fails is tried again
  * until it does not: BullMQ's own retries, stall limits and failed set are never reached.
+ *   gathered ──▶ in hand ──done──▶ completed
+ *       ▲           ├──close──▶ back in the queue
+ *       └─back-off──┴──slow───▶ delayed in the queue
+ * Those that come again share one lane, so that whatever is slow holds up nothing but what was slow before.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Worker, WaitingError, type Job, type JobJson } from 'bullmq';
+import { DelayedError, Worker, WaitingError, type Job, type JobJson } from 'bullmq';
 import type { Redis } from 'ioredis';
 
+import { backOffMs } from '../back-off.ts';
 import type { Log } from '../log.ts';
 import { readJob, sizeOf, type Row } from './job.ts';
 import { QUEUE } from './keys.ts';
@@ -19,12 +24,23 @@ export interface Gathered {
   readonly events: readonly Row[];
 }
 
+/** A job of which some events are not committed yet, and could not be for now though the rest of the batch was. */
+export interface SlowJob {
+  readonly id: string;
+  /** The key of the first such event, for people. */
+  readonly key: string;
+  readonly events: number;
+}
+
 export interface ConsumerOptions {
   /** Of role `worker`; closed by its owner after `close`. */
   readonly redis: Redis;
   readonly prefix: string;
-  /** Returns when every event is committed. A throw is logged and the same batch handed over again, with backoff. */
-  readonly handle: (jobs: readonly Gathered[]) => Promise<void>;
+  /**
+   * Returns when every event is committed, but for those of the jobs that it names: these come again. A throw is logged and the
+   * same batch handed over again, with backoff.
+   */
+  readonly handle: (jobs: readonly Gathered[]) => Promise<readonly SlowJob[]>;
   /** A batch takes whole jobs up to so many events (default 2,000) or characters of bodies (default 16 Mi), and one job at least. */
   readonly maxBatchEvents?: number;
   readonly maxBatchBytes?: number;
@@ -32,6 +48,9 @@ export interface ConsumerOptions {
   readonly lanes?: number;
   /** How long a killed worker's jobs stay its own. Default 5,000. */
   readonly lockMs?: number;
+  /** Until a slow job comes again: doubled from `minDelayMs` (10,000) up to `maxDelayMs` (600,000). */
+  readonly minDelayMs?: number;
+  readonly maxDelayMs?: number;
   readonly log?: Log;
 }
 
@@ -45,14 +64,17 @@ export interface Consumer {
   close(graceMs?: number): Promise<void>;
 }
 
+type End = 'done' | 'back' | SlowJob;
+
 interface Held extends Gathered {
   readonly bytes: number;
-  done(): void;
-  giveBack(): void;
+  end(how: End): void;
 }
 
 /** Most jobs held at once. Small jobs need many to fill a batch, and each costs a lock to renew. */
 const MAX_JOBS = 1_000;
+/** Of these, slow ones that wait for their lane: what is slow must not fill the room that all others come through. */
+const MAX_SLOW_JOBS = 250;
 const MIN_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5_000;
 
@@ -64,9 +86,12 @@ export function createConsumer({
   maxBatchBytes = 16 * 2 ** 20,
   lanes = 2,
   lockMs = 5_000,
+  minDelayMs = 10_000,
+  maxDelayMs = 600_000,
   log,
 }: ConsumerOptions): Consumer {
   const gathered: Held[] = [];
+  const slow = { gathered: [] as Held[], inHand: false };
   const held = { jobs: 0, events: 0, bytes: 0 };
   const draining = new Set<Promise<void>>();
   let awake = 0;
@@ -79,7 +104,7 @@ export function createConsumer({
     ...WORKER_OPTIONS,
     concurrency: MAX_JOBS,
     lockDuration: lockMs,
-    settings: { backoffStrategy: backoffMs },
+    settings: { backoffStrategy: failureDelayMs },
   });
   worker.on('error', (err) => log?.debug({ err }, 'consumer.failed'));
   worker.on('failed', (job, err) => log?.error({ err, job: job?.id }, 'job.failed'));
@@ -87,20 +112,32 @@ export function createConsumer({
 
   /** BullMQ completes the job when this resolves. */
   async function hold(job: Job, token: string): Promise<void> {
+    const delays = delaysOf(job);
+    const list = delays === 0 ? gathered : slow.gathered;
+    if (delays > 0 && (list.length >= MAX_SLOW_JOBS || countBatch(list) < list.length)) return delay(job, token, minDelayMs);
     const events = readJob(job.data);
     const bytes = events.reduce((sum, row) => sum + sizeOf(row), 0);
     weigh(1, events.length, bytes);
     try {
-      const given = await new Promise<'done' | 'back'>((resolve) => {
-        gathered.push({ id: job.id ?? '', events, bytes, done: () => resolve('done'), giveBack: () => resolve('back') });
+      const how = await new Promise<End>((end) => {
+        list.push({ id: job.id ?? '', events, bytes, end });
         wake();
       });
-      if (given === 'done') return;
+      if (how === 'done') return;
+      if (how !== 'back') return await putOff(job, token, how);
     } finally {
       weigh(-1, -events.length, -bytes);
     }
     await job.moveToWait(token);
     throw new WaitingError(); // Tells BullMQ that the job has been moved already; it is no failure.
+  }
+
+  async function putOff(job: Job, token: string, { id, key, events }: SlowJob): Promise<never> {
+    const delays = delaysOf(job) + 1;
+    const delayMs = Math.round(backOffMs(delays, minDelayMs, maxDelayMs));
+    log?.warn({ job: id, key, events, delays, comesAgainAt: new Date(Date.now() + delayMs).toISOString() }, 'event.slow');
+    await job.updateProgress(delays);
+    return delay(job, token, delayMs);
   }
 
   /** One batch in hand and three gathered or on their way is enough to keep busy; beyond that nothing more is fetched, so that memory stays bounded. */
@@ -121,35 +158,47 @@ export function createConsumer({
 
   async function drain(): Promise<void> {
     await new Promise(setImmediate); // Lets the other jobs of this turn of the event loop come along.
-    while (gathered.length > 0 && !paused && !closing.signal.aborted) await handleOnce(takeBatch());
-    if (closing.signal.aborted) for (const job of gathered.splice(0)) job.giveBack();
-    awake -= 1; // In the same turn as the last look at `gathered`, or a newcomer would find nobody awake.
+    while (!paused && !closing.signal.aborted) {
+      if (slow.gathered.length > 0 && !slow.inHand) {
+        slow.inHand = true;
+        await handleOnce(takeBatch(slow.gathered));
+        slow.inHand = false;
+      } else if (gathered.length > 0) await handleOnce(takeBatch(gathered));
+      else break;
+    }
+    if (closing.signal.aborted) for (const job of [...gathered.splice(0), ...slow.gathered.splice(0)]) job.end('back');
+    awake -= 1; // In the same turn as the last look at what is gathered, or a newcomer would find nobody awake.
   }
 
-  function takeBatch(): Held[] {
+  function takeBatch(from: Held[]): Held[] {
+    return from.splice(0, countBatch(from));
+  }
+
+  /** How many of these jobs, from the first, make a batch. */
+  function countBatch(jobs: readonly Held[]): number {
     let count = 0;
     let events = 0;
     let bytes = 0;
-    for (const job of gathered) {
+    for (const job of jobs) {
       events += job.events.length;
       bytes += job.bytes;
       if (count > 0 && (events > maxBatchEvents || bytes > maxBatchBytes)) break;
       count += 1;
     }
-    return gathered.splice(0, count);
+    return count;
   }
 
   async function handleOnce(batch: readonly Held[]): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await handle(batch);
-        for (const job of batch) job.done();
+        const later = new Map((await handle(batch)).map((job) => [job.id, job]));
+        for (const job of batch) job.end(later.get(job.id) ?? 'done');
         return;
       } catch (err) {
         log?.error({ err, jobs: batch.length, attempt }, 'batch.failed');
-        await sleep(backoffMs(attempt), undefined, { signal: closing.signal }).catch(() => {});
+        await sleep(failureDelayMs(attempt), undefined, { signal: closing.signal }).catch(() => {});
         if (!closing.signal.aborted) continue;
-        for (const job of batch) job.giveBack();
+        for (const job of batch) job.end('back');
         return;
       }
     }
@@ -167,7 +216,7 @@ export function createConsumer({
     async resume() {
       paused = false;
       await worker.resume();
-      if (gathered.length > 0) wake();
+      if (gathered.length + slow.gathered.length > 0) wake();
     },
     async close(graceMs = 10_000) {
       closing.abort();
@@ -189,6 +238,16 @@ class TolerantWorker extends Worker {
   }
 }
 
-function backoffMs(attempt: number): number {
-  return Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(attempt, 10));
+/** How often the job was put off for being slow. Kept as BullMQ's progress, since its own counts of attempts grow by deploys and stalls, too. */
+function delaysOf({ progress }: Job): number {
+  return typeof progress === 'number' ? progress : 0;
+}
+
+async function delay(job: Job, token: string, delayMs: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, token);
+  throw new DelayedError(); // As with WaitingError.
+}
+
+function failureDelayMs(attempt: number): number {
+  return backOffMs(attempt, MIN_BACKOFF_MS, MAX_BACKOFF_MS);
 }

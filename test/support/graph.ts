@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 
-import { apply, type Outcome } from '../../src/apply.ts';
+import { apply, type Tried } from '../../src/apply.ts';
 import { STATES, type Event, type State } from '../../src/event.ts';
 import { createBolt, type Bolt } from '../../src/graph/driver.ts';
 import { applySchema } from '../../src/graph/schema.ts';
@@ -76,9 +76,9 @@ export interface TestGraph {
   readonly sources: ReadonlyMap<string, Source>;
   readonly store: GraphStore;
   /** One batch, one job of a new id unless one is given. */
-  tell(events: readonly Event[], how?: How): Promise<Outcome[]>;
+  tell(events: readonly Event[], how?: How): Promise<Tried[]>;
   /** The same for a part of a job. */
-  apply(intake: readonly Intake[], how?: Omit<How, 'job'>): Promise<Outcome[]>;
+  apply(intake: readonly Intake[], how?: Omit<How, 'job'>): Promise<Tried[]>;
   /** The worker, with what it is handed in the account of this graph. */
   counting(worker: Worker): Worker;
   /** What this queue takes in is in the account, too, until the graph is wiped. */
@@ -259,7 +259,7 @@ export interface Overtaken {
   /** Whether the second had to wait for the first; without a lock it is over before the first writes. */
   readonly waited: boolean;
   /** Of the first, then of the second. */
-  readonly outcomes: readonly Outcome[];
+  readonly outcomes: readonly Tried[];
 }
 
 /** Two workers at once: the first has read and not yet written when the second comes, and writes when that one waits or is over. */

@@ -9,6 +9,7 @@ import { createWhatBecame } from '../../src/graph/became.ts';
 import type { GraphStore } from '../../src/graph/store.ts';
 import { createHydration } from '../../src/hydrate.ts';
 import { isJsonObject, parseJson, type Json } from '../../src/json.ts';
+import { createLog } from '../../src/log.ts';
 import { commerce } from '../../src/model/commerce.ts';
 import { createOutbound } from '../../src/outbound/outbound.ts';
 import { createAside } from '../../src/queue/aside.ts';
@@ -124,6 +125,8 @@ export interface Work {
   readonly lost: string[];
   readonly found: string[];
   readonly errors: string[];
+  /** What the way out of the queue warned of. */
+  readonly log: Record<string, unknown>[];
   /** Cuts its connection for good: what others see of a SIGKILL. */
   kill(): void;
   close(): Promise<void>;
@@ -138,7 +141,7 @@ export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly
   function work(options: WorkOptions = {}): Work {
     const { asking = true, applying = true, telling = true, wide = 4, maxDelayMs = 200, lockMs = 5_000, store = graph.store } = options;
     const redis = connectRedis(own.server.url, { role: 'worker' });
-    const told: Pick<Work, 'lost' | 'found' | 'errors'> = { lost: [], found: [], errors: [] };
+    const told: Pick<Work, 'lost' | 'found' | 'errors' | 'log'> = { lost: [], found: [], errors: [], log: [] };
     const origins = sources.flatMap(({ hydrate, acknowledge }) => [hydrate, acknowledge].flatMap((at) => at?.origin ?? []));
     const outward = {
       sources: named,
@@ -169,7 +172,16 @@ export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly
       gateways: acknowledgement,
       releaseEveryMs: 500,
     });
-    const consumer = createConsumer({ redis, prefix: own.prefix, handle: (jobs) => worker.handle(jobs), lockMs });
+    const log = createLog({ level: 'warn' }, { write: (line) => void told.log.push(JSON.parse(line)) });
+    const consumer = createConsumer({
+      redis,
+      prefix: own.prefix,
+      handle: (jobs) => worker.handle(jobs),
+      lockMs,
+      minDelayMs: 20,
+      maxDelayMs,
+      log,
+    });
     if (asking) aside.run();
     if (applying) {
       consumer.run();

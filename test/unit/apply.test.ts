@@ -1,4 +1,5 @@
 /** How a batch is cut when the graph will not have it: the graph is a stand-in here, only the cutting is looked at. */
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { apply } from '../../src/apply.ts';
@@ -51,37 +52,58 @@ function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): Gr
 test('a batch that takes too long is halved until it fits, and nothing fails for that', async () => {
   const slow = graph((events) => (events.length > 2 ? 'GRAPH_TIMEOUT' : undefined));
   expect(await apply(intake(8), slow, options)).toEqual(Array.from({ length: 8 }, () => 'late'));
-  expect(slow.sizes).toEqual([8, 4, 2, 2, 4, 2, 2]);
+  expect(slow.sizes).toEqual([8, 0, 4, 0, 2, 2, 4, 0, 2, 2]);
 });
 
-test('a single event that takes too long goes up as an outage, and one of those behind it tells whether it is one', async () => {
+test('a database that is too slow even for an empty transaction is an outage, which goes up at once', async () => {
   const hung = graph(() => 'GRAPH_TIMEOUT');
   await expect(apply(intake(4), hung, options)).rejects.toMatchObject({ code: 'GRAPH_TIMEOUT', retry: 'retry' });
-  expect(hung.sizes).toEqual([4, 2, 1, 1, 1]);
+  expect(hung.sizes).toEqual([4, 0]);
 });
 
-test('one event that is too slow even alone holds up none behind it', async () => {
-  const done = new Set<string>();
-  const slow = graph((events) => {
-    if (events.includes('gone:e1')) return 'GRAPH_TIMEOUT';
-    for (const event of events) done.add(event);
-    return undefined;
+test('so is one that is lost while what is slow is looked for: nothing is taken for slow', async () => {
+  let transactions = 0;
+  const lost = graph((events) => {
+    transactions += 1;
+    return events.includes('gone:e1') || transactions > 9 ? 'GRAPH_TIMEOUT' : undefined;
   });
-  await expect(apply(intake(8), slow, options)).rejects.toMatchObject({ code: 'GRAPH_TIMEOUT' });
-  expect([...done].sort()).toEqual(['gone:e0', 'gone:e2', 'gone:e3', 'gone:e4', 'gone:e5', 'gone:e6', 'gone:e7']);
+  await expect(apply(intake(8), lost, options)).rejects.toMatchObject({ code: 'GRAPH_TIMEOUT' });
 });
 
-test('nor do several, in whatever half they stand', async () => {
-  const done = new Set<string>();
-  const slow = graph((events) => {
-    if (events.some((event) => ['gone:e1', 'gone:e4', 'gone:e15'].includes(event))) return 'GRAPH_TIMEOUT';
-    for (const event of events) done.add(event);
-    return undefined;
-  });
-  // As the worker does, until all that can be done is done.
-  for (let tries = 0; tries < 50 && done.size < 13; tries++)
-    await expect(apply(intake(16), slow, options)).rejects.toMatchObject({ code: 'GRAPH_TIMEOUT' });
-  expect(done.size).toBe(13);
+test('an event that is too slow even alone is slow, and holds up no other', async () => {
+  const slow = graph((events) => (events.includes('gone:e1') ? 'GRAPH_TIMEOUT' : undefined));
+  expect(await apply(intake(4), slow, options)).toEqual(['late', 'slow', 'late', 'late']);
+});
+
+test('so is the only one of its batch, where the database answers', async () => {
+  const slow = graph((events) => (events.length > 0 ? 'GRAPH_TIMEOUT' : undefined));
+  expect(await apply(intake(1), slow, options)).toEqual(['slow']);
+  expect(slow.sizes).toEqual([1, 0]);
+});
+
+test('any events may be slow, wherever they stand: what comes again ends with all others done, and nothing is lost between', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 40 }), fc.array(fc.nat(39), { maxLength: 8 }), async (n, places) => {
+      const names = new Set(places.map((place) => `gone:e${place}`));
+      const slow = graph((events) => (events.some((event) => names.has(event)) ? 'GRAPH_TIMEOUT' : undefined));
+      const expected = intake(n).filter(({ event }) => !names.has(`gone:${event.id}`));
+      let left = intake(n);
+      const done: Intake[] = [];
+      for (let times = 0; times < 200 && done.length < expected.length; times++) {
+        const tried = await apply(left, slow, options);
+        expect(tried).toHaveLength(left.length);
+        done.push(...left.filter((_, i) => tried[i] !== 'slow'));
+        left = left.filter((_, i) => tried[i] === 'slow');
+      }
+      expect(done.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual(expected.map(({ index }) => index));
+    }),
+  );
+});
+
+test('where everything is slow but the database, no more than two deadlines a halving are waited for', async () => {
+  const slow = graph((events) => (events.length > 0 ? 'GRAPH_TIMEOUT' : undefined));
+  expect(new Set(await apply(intake(1_000), slow, options))).toEqual(new Set(['slow']));
+  expect(slow.sizes.filter((size) => size > 0).length).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(1_000)) + 1);
 });
 
 test('an event that stands alone is heard once more before it is kept as failed', async () => {

@@ -10,6 +10,9 @@ export interface BoltProxy {
   /** Drops every connection and refuses new ones. */
   refuse(): Promise<void>;
   accept(): Promise<void>;
+  /** Passes nothing on in either direction, and keeps every connection: what a stopped server looks like. */
+  freeze(): void;
+  thaw(): void;
   close(): Promise<void>;
 }
 
@@ -22,6 +25,7 @@ export async function startBoltProxy(target: string): Promise<BoltProxy> {
   let armed: { readonly at: Buffer; readonly answered: boolean; readonly done: () => void } | undefined;
   let server: Server;
   let own = 0;
+  let frozen = false;
 
   function relay(client: Socket): void {
     const upstream = createConnection(Number(port), hostname);
@@ -32,6 +36,7 @@ export async function startBoltProxy(target: string): Promise<BoltProxy> {
     let dropped: (() => void) | undefined;
     for (const socket of [client, upstream]) {
       sockets.add(socket);
+      if (frozen) socket.pause();
       socket.on('error', cut).on('close', () => {
         sockets.delete(socket);
         cut();
@@ -75,6 +80,14 @@ export async function startBoltProxy(target: string): Promise<BoltProxy> {
     cutAt: (text) => arm(Buffer.from(text), false),
     refuse: stop,
     accept: listen,
+    freeze() {
+      frozen = true;
+      for (const socket of sockets) socket.pause();
+    },
+    thaw() {
+      frozen = false;
+      for (const socket of sockets) socket.resume();
+    },
     close: stop,
   };
 }

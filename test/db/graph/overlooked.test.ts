@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import type { Outcome } from '../../../src/apply.ts';
+import type { Tried } from '../../../src/apply.ts';
 import type { Event } from '../../../src/event.ts';
 import { applySchema } from '../../../src/graph/schema.ts';
 import { readGraph } from '../../../src/graph/snapshot.ts';
@@ -90,9 +90,9 @@ test.each<[string, object]>([
 
 describe('an event that is late counts once', () => {
   const known = (): Event[] => [say('x', 1, a('x')), say('y', 1, a('y'))];
-  const half = (store: GraphStore): Promise<Outcome[]> =>
+  const half = (store: GraphStore): Promise<Tried[]> =>
     graph.apply([{ job: 'j1-2', index: 0, of: 2, event: say('x', 1, a('x')) }], { store });
-  const whole = (store: GraphStore): Promise<Outcome[]> => graph.tell(known(), { job: 'j1-2', store });
+  const whole = (store: GraphStore): Promise<Tried[]> => graph.tell(known(), { job: 'j1-2', store });
 
   test.each([
     ['in part as well', half, 1],
@@ -110,7 +110,7 @@ describe('an event that is late counts once', () => {
 });
 
 describe('with a model of its own', () => {
-  async function use(model: Model): Promise<{ tell: (events: readonly Event[]) => Promise<Outcome[]>; graph: () => Promise<PublicGraph> }> {
+  async function use(model: Model): Promise<{ tell: (events: readonly Event[]) => Promise<Tried[]>; graph: () => Promise<PublicGraph> }> {
     await applySchema(graph.bolt, model);
     const sources = new Map([['shop', facts()({ name: 'shop', secrets: [secretOf('hmac', Buffer.from('a secret for tests'))], model })]]);
     const store = createGraphStore(graph.bolt, model);

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { createConsumer, type Consumer, type ConsumerOptions, type Gathered } from '../../../src/queue/consumer.ts';
+import { createLog } from '../../../src/log.ts';
+import { createConsumer, type Consumer, type ConsumerOptions, type Gathered, type SlowJob } from '../../../src/queue/consumer.ts';
 import { createInbox, type Inbox } from '../../../src/queue/inbox.ts';
 import { isUnreadable } from '../../../src/queue/job.ts';
 import { connectRedis, waitUntilReady, type Redis } from '../../../src/queue/redis.ts';
@@ -15,8 +16,12 @@ const own = useRedis();
 let inbox: Inbox;
 const running: { consumer: Consumer; connection: Redis }[] = [];
 
-const start = (handle: ConsumerOptions['handle'], options: Partial<ConsumerOptions> = {}): Consumer => {
+const start = (work: (jobs: readonly Gathered[]) => Promise<void>, options: Partial<ConsumerOptions> = {}): Consumer => {
   const connection = connectRedis(own.server.url, { role: 'worker' });
+  const handle: ConsumerOptions['handle'] = async (jobs) => {
+    await work(jobs);
+    return [];
+  };
   const consumer = createConsumer({ redis: connection, prefix: own.prefix, handle, ...options });
   running.push({ consumer, connection });
   consumer.run();
@@ -143,6 +148,80 @@ describe('when handling fails', () => {
   });
 });
 
+describe('a job that is slow', () => {
+  const slowJobs = (jobs: readonly Gathered[]): SlowJob[] =>
+    jobs.map(({ id, events }) => ({ id, key: 'acme:slow', events: events.length }));
+  const idle = (): Promise<void> => Promise.resolve();
+
+  it('comes again after a back-off that grows, counts as queued meanwhile, and goes when it is done', async () => {
+    const handedAt: number[] = [];
+    const logged: Record<string, unknown>[] = [];
+    start(idle, {
+      minDelayMs: 200,
+      maxDelayMs: 60_000,
+      log: createLog({ level: 'warn' }, { write: (line) => void logged.push(JSON.parse(line)) }),
+      handle: async (jobs) => {
+        handedAt.push(Date.now());
+        return handedAt.length < 4 ? slowJobs(jobs) : [];
+      },
+    });
+    await inbox.add(jobEvent(1));
+    await until(async () => (await own.redis.zcard(`${own.prefix}:inbox:delayed`)) === 1);
+    expect((await inbox.counts()).queued).toBe(1);
+    await until(empty);
+    const gaps = handedAt.slice(1).map((at, i) => at - (handedAt[i] ?? 0));
+    for (const [i, gap] of gaps.entries()) expect(gap).toBeGreaterThanOrEqual(100 * 2 ** i);
+    expect(logged.map(({ msg, key, delays }) => [msg, key, delays])).toEqual([1, 2, 3].map((n) => ['event.slow', 'acme:slow', n]));
+    expect(await failed()).toBe(0);
+  });
+
+  it('is delayed in Redis: a worker that is started later finds it, and knows how often it came', async () => {
+    const first = start(idle, { minDelayMs: 400, maxDelayMs: 60_000, handle: async (jobs) => slowJobs(jobs) });
+    await inbox.add(jobEvent(1));
+    await until(async () => (await own.redis.zcard(`${own.prefix}:inbox:delayed`)) > 0);
+    await first.close();
+    const delays: unknown[] = [];
+    const log = createLog({ level: 'warn' }, { write: (line) => void delays.push(JSON.parse(line).delays) });
+    start(idle, { minDelayMs: 20, log, handle: async (jobs) => (delays.length === 0 ? slowJobs(jobs) : []) });
+    await until(empty);
+    expect(delays).toEqual([2]);
+  });
+
+  it('shares a lane with its like, and however many there are they take no room from others', async () => {
+    const slow = new Set<string>();
+    const seen: string[] = [];
+    let inHand = 0;
+    let most = 0;
+    let release = (): void => {};
+    const released = new Promise<void>((done) => (release = done));
+    start(idle, {
+      maxBatchEvents: 10,
+      minDelayMs: 20,
+      maxDelayMs: 50,
+      handle: async (jobs) => {
+        if (jobs.some(({ id }) => slow.has(id))) {
+          most = Math.max(most, (inHand += 1));
+          await released;
+          inHand -= 1;
+        } else if (ids(jobs).every((id) => Number(id.slice('evt_'.length)) < 100)) {
+          for (const { id } of jobs) slow.add(id);
+          return slowJobs(jobs);
+        }
+        seen.push(...ids(jobs));
+        return [];
+      },
+    });
+    for (let n = 0; n < 100; n++) await inbox.add(jobEvent(n));
+    await until(() => inHand === 1 && slow.size === 100);
+    for (let n = 100; n < 150; n++) await inbox.add(jobEvent(n));
+    await until(() => seen.length === 50);
+    await until(async () => (await inbox.counts()).queued === 100);
+    release();
+    await until(empty);
+    expect([seen.length, new Set(seen).size, most, await failed()]).toEqual([150, 150, 1, 0]);
+  });
+});
+
 describe('when a worker dies', () => {
   it('its jobs are taken over within seconds, however often', async () => {
     await inbox.addAll(jobEvents(0, 30));
@@ -152,7 +231,7 @@ describe('when a worker dies', () => {
       let reached = 0;
       const handle = (jobs: readonly Gathered[]) => {
         reached = jobs.length;
-        return new Promise<void>(() => {});
+        return new Promise<never>(() => {});
       };
       const victim = createConsumer({ redis: connection, prefix: own.prefix, handle, lockMs: 600 });
       victim.run();
