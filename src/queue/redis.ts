@@ -37,6 +37,7 @@ const ROLES: Readonly<Record<ConnectOptions['role'], Omit<RedisOptions, 'replyMa
 /** Connects in the background and reconnects for ever. Losing Redis is logged once, not thrown. */
 export function connectRedis(url: string, { role, log }: ConnectOptions): Redis {
   const redis = new Redis(url, { ...ROLES[role], connectTimeout: CONNECT_TIMEOUT_MS, connectionName: `eventgraft-${role}` });
+  if (role === 'inbox') defineOnly(redis, 'addStandardJob');
   let lost = false;
   redis.on('error', (err: unknown) => {
     if (!lost) log?.warn({ err, connection: role }, 'redis.lost');
@@ -47,6 +48,15 @@ export function connectRedis(url: string, { role, log }: ConnectOptions): Redis 
     lost = false;
   });
   return redis;
+}
+
+/**
+ * BullMQ defines 65 scripts on a connection, and ioredis copies them all into each transaction, which is half of what a
+ * receiver allocates. What takes events in needs one.
+ */
+function defineOnly(redis: Redis, name: string): void {
+  const define = redis.defineCommand.bind(redis);
+  redis.defineCommand = (command, definition) => (command.startsWith(`${name}:`) ? define(command, definition) : undefined);
 }
 
 /** Resolves when commands can be sent. Throws `QUEUE_UNAVAILABLE` after the timeout. */
