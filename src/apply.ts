@@ -61,10 +61,12 @@ async function isolate(told: readonly Told[], attempt: Attempt): Promise<Tried[]
   } catch (error) {
     const [only] = told;
     if (!(error instanceof IngestError) || !error.halve || only === undefined) throw error;
-    const tooLong = error.retry === 'retry';
+    const tooLong = error.code === 'GRAPH_TIMEOUT';
     if (tooLong) await attempt([]); // A database that is slow for everybody is so for an empty transaction, too: that goes up.
     if (told.length > 1) return halve(told, attempt);
-    return tooLong ? ['slow'] : condemn(only, attempt);
+    if (tooLong) return ['slow'];
+    if (error.retry === 'retry') throw error; // No memory for even one: everybody's trouble, not that one's.
+    return condemn(only, attempt);
   }
 }
 

@@ -62,6 +62,13 @@ export const ERRORS = {
     halve: true,
     advice: 'Nothing: smaller batches are tried. If it lasts, look at the load of Neo4j.',
   },
+  GRAPH_OUT_OF_MEMORY: {
+    status: 503,
+    retry: 'retry',
+    halve: true,
+    advice:
+      'Nothing: smaller batches are tried, then all is tried again. If it lasts, see what else Neo4j does, or raise dbms.memory.transaction.total.max.',
+  },
   GRAPH_CONFLICT: { status: 503, retry: 'retry', advice: 'Nothing: a deadlock or race is tried again in a fresh transaction.' },
   QUEUE_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Bring Redis back; senders are asked to deliver again.' },
   // ── senders that are asked for more ──

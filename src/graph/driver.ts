@@ -41,9 +41,9 @@ export function explainFailure(error: unknown): IngestError {
   const { code, message } = error;
   if (isRace(code, message))
     return new IngestError('GRAPH_CONFLICT', `Neo4j could not commit beside another transaction: ${message}`, { code }, error);
-  if (code.startsWith('Neo.ClientError.Transaction.TransactionTimedOut'))
-    return new IngestError('GRAPH_TIMEOUT', `Neo4j gave a transaction up: ${message}`, { code }, error);
-  if (isTooMuch(code)) return new IngestError('GRAPH_TIMEOUT', `Neo4j has no memory for the transaction: ${message}`, { code }, error);
+  if (isTooLong(code)) return new IngestError('GRAPH_TIMEOUT', `Neo4j gave a transaction up: ${message}`, { code }, error);
+  if (code.endsWith('.MemoryPoolOutOfMemoryError'))
+    return new IngestError('GRAPH_OUT_OF_MEMORY', `Neo4j has no memory left for transactions: ${message}`, { code }, error);
   if (isOutage(code)) return new IngestError('GRAPH_UNAVAILABLE', `Neo4j is not available: ${message}`, { code }, error);
   return new IngestError('WRITE_REFUSED', `Neo4j refused the write: ${message}`, { code }, error);
 }
@@ -56,9 +56,16 @@ function isRace(code: string, message: string): boolean {
   return code === 'Neo.ClientError.Schema.ConstraintValidationFailed' && /label `_/.test(message);
 }
 
-/** A batch that does not fit is halved like one that holds a poison event. */
-function isTooMuch(code: string): boolean {
-  return code.endsWith('.MemoryPoolOutOfMemoryError') || code.endsWith('.TransactionOutOfMemoryError');
+/**
+ * The transaction's own: its time, its wait for one lock (where the server limits that), its size. That of the memory which all
+ * transactions share is not: it says nothing of the one that happened to ask last.
+ */
+function isTooLong(code: string): boolean {
+  return (
+    code.startsWith('Neo.ClientError.Transaction.TransactionTimedOut') ||
+    code.endsWith('.Transaction.LockAcquisitionTimeout') ||
+    code.endsWith('.TransactionOutOfMemoryError')
+  );
 }
 
 /**

@@ -81,6 +81,14 @@ test('so is the only one of its batch, where the database answers', async () => 
   expect(slow.sizes).toEqual([1, 0]);
 });
 
+test('a batch that the shared memory has no room for is halved; one event alone that it has none for is nobody’s fault and goes up', async () => {
+  const crowded = graph((events) => (events.length > 1 ? 'GRAPH_OUT_OF_MEMORY' : undefined));
+  expect(await apply(intake(4), crowded, options)).toEqual(Array.from({ length: 4 }, () => 'late'));
+  const full = graph((events) => (events.length > 0 ? 'GRAPH_OUT_OF_MEMORY' : undefined));
+  await expect(apply(intake(4), full, options)).rejects.toMatchObject({ code: 'GRAPH_OUT_OF_MEMORY', retry: 'retry' });
+  expect(full.sizes).toEqual([4, 2, 1]);
+});
+
 test('any events may be slow, wherever they stand: what comes again ends with all others done, and nothing is lost between', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 40 }), fc.array(fc.nat(39), { maxLength: 8 }), async (n, places) => {

@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import fc from 'fast-check';
+import { Neo4jError } from 'neo4j-driver';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import type { Event } from '../../../src/event.ts';
-import { createBolt } from '../../../src/graph/driver.ts';
+import { createBolt, explainFailure } from '../../../src/graph/driver.ts';
 import { createGraphStore, type GraphStore } from '../../../src/graph/store.ts';
 import { commerce } from '../../../src/model/commerce.ts';
 import { countLedger, eventOf, openGraph, type TestGraph } from '../../support/graph.ts';
@@ -174,6 +175,33 @@ test('a database that has stopped answering is waited for: nothing is put off, a
     await bolt.close();
     await proxy.close();
   }
+});
+
+test('memory that others have taken is an outage, however fast Neo4j says so: nothing is put off, and all goes on when there is some', async () => {
+  let refusals = 0;
+  let full = true;
+  const crowded: GraphStore = {
+    ...store,
+    transaction: (work) =>
+      store.transaction((tx) =>
+        work({
+          ...tx,
+          write(state, changes) {
+            if (!full || changes.nodes.size === 0) return tx.write(state, changes);
+            refusals += 1;
+            throw explainFailure(new Neo4jError('too much', 'Neo.TransientError.General.MemoryPoolOutOfMemoryError', '50N42', 'general'));
+          },
+        }),
+      ),
+  };
+  const work = floor.work({ store: crowded });
+  for (let job = 0; job < 20; job++) await floor.inbox.addAll(paidAll(`a${job}`, `b${job}`));
+  await until(() => refusals >= 12);
+  expect([slowOf(work), await delayed(), (await floor.inbox.counts()).queued]).toEqual([[], 0, 40]);
+  full = false;
+  await floor.drained();
+  expect(slowOf(work)).toEqual([]);
+  expect(await countLedger(graph)).toMatchObject({ states: { applied: 40 }, late: 0 });
 });
 
 test('any of several jobs may be slow, and workers may be killed meanwhile: each is applied once', async () => {
