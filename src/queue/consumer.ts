@@ -95,6 +95,8 @@ export function createConsumer({
   const held = { jobs: 0, events: 0, bytes: 0 };
   const draining = new Set<Promise<void>>();
   let awake = 0;
+  /** Batches in a row, but for those that come again, of which nothing was done. */
+  let inVain = 0;
   let paused = false;
   const closing = new AbortController();
 
@@ -163,8 +165,11 @@ export function createConsumer({
         slow.inHand = true;
         await handleOnce(takeBatch(slow.gathered));
         slow.inHand = false;
-      } else if (gathered.length > 0) await handleOnce(takeBatch(gathered));
-      else break;
+      } else if (gathered.length > 0) {
+        inVain = (await handleOnce(takeBatch(gathered))) ? 0 : inVain + 1;
+        // Or whatever makes all slow within milliseconds would put off the whole queue.
+        if (inVain > 0) await rest(inVain);
+      } else break;
     }
     if (closing.signal.aborted) for (const job of [...gathered.splice(0), ...slow.gathered.splice(0)]) job.end('back');
     awake -= 1; // In the same turn as the last look at what is gathered, or a newcomer would find nobody awake.
@@ -188,20 +193,26 @@ export function createConsumer({
     return count;
   }
 
-  async function handleOnce(batch: readonly Held[]): Promise<void> {
+  /** Whether any event of the batch was done. */
+  async function handleOnce(batch: readonly Held[]): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       try {
         const later = new Map((await handle(batch)).map((job) => [job.id, job]));
         for (const job of batch) job.end(later.get(job.id) ?? 'done');
-        return;
+        return batch.some(({ id, events }) => later.get(id)?.events !== events.length);
       } catch (err) {
         log?.error({ err, jobs: batch.length, attempt }, 'batch.failed');
-        await sleep(failureDelayMs(attempt), undefined, { signal: closing.signal }).catch(() => {});
+        await rest(attempt);
         if (!closing.signal.aborted) continue;
         for (const job of batch) job.end('back');
-        return;
+        return false;
       }
     }
+  }
+
+  /** Ends early by `close`. */
+  async function rest(attempt: number): Promise<void> {
+    await sleep(failureDelayMs(attempt), undefined, { signal: closing.signal }).catch(() => {});
   }
 
   return {

@@ -195,7 +195,7 @@ describe('a job that is slow', () => {
     let release = (): void => {};
     const released = new Promise<void>((done) => (release = done));
     start(idle, {
-      maxBatchEvents: 10,
+      maxBatchEvents: 20,
       minDelayMs: 20,
       maxDelayMs: 50,
       handle: async (jobs) => {
@@ -203,22 +203,42 @@ describe('a job that is slow', () => {
           most = Math.max(most, (inHand += 1));
           await released;
           inHand -= 1;
-        } else if (ids(jobs).every((id) => Number(id.slice('evt_'.length)) < 100)) {
+        } else if (ids(jobs).every((id) => Number(id.slice('evt_'.length)) < 200)) {
           for (const { id } of jobs) slow.add(id);
-          return slowJobs(jobs);
+          return slowJobs(jobs).map((job) => ({ ...job, events: 1 }));
         }
         seen.push(...ids(jobs));
         return [];
       },
     });
-    for (let n = 0; n < 100; n++) await inbox.add(jobEvent(n));
+    for (let n = 0; n < 200; n += 2) await inbox.addAll(jobEvents(n, 2));
     await until(() => inHand === 1 && slow.size === 100);
-    for (let n = 100; n < 150; n++) await inbox.add(jobEvent(n));
+    for (let n = 200; n < 250; n++) await inbox.add(jobEvent(n));
     await until(() => seen.length === 50);
-    await until(async () => (await inbox.counts()).queued === 100);
+    await until(async () => (await inbox.counts()).queued === 200);
     release();
     await until(empty);
-    expect([seen.length, new Set(seen).size, most, await failed()]).toEqual([150, 150, 1, 0]);
+    expect([seen.length, new Set(seen).size, most, await failed()]).toEqual([250, 250, 1, 0]);
+  });
+});
+
+describe('batches of which nothing is done', () => {
+  it('are taken ever more slowly: what makes all slow at once does not put off the whole queue', async () => {
+    let batches = 0;
+    start(() => Promise.resolve(), {
+      maxBatchEvents: 1,
+      lanes: 1,
+      minDelayMs: 60_000,
+      handle: async (jobs) => {
+        batches += 1;
+        return jobs.map(({ id, events }) => ({ id, key: 'acme:slow', events: events.length }));
+      },
+    });
+    for (let n = 0; n < 100; n++) await inbox.add(jobEvent(n));
+    await until(() => batches > 2);
+    await sleep(1_000);
+    expect(batches).toBeLessThan(12);
+    expect((await inbox.counts()).queued).toBe(100);
   });
 });
 
