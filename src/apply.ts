@@ -6,8 +6,13 @@ import { failed, mapEvents, type Intake, type MapOptions, type Told } from './ma
 import { fold, type Changes } from './model/fold.ts';
 
 export type { Outcome } from './graph/batch.ts';
-/** `slow`: not done within the deadline, though the database answers. Nothing of the event is written; it has to come again. */
+/** `slow`: not done within its time, though the database answers. It may not be written, so it has to come again. */
 export type Tried = Outcome | 'slow';
+
+export interface ApplyOptions extends MapOptions {
+  /** Each event gets the whole deadline before it is `slow`, and not only its share of it: for those that were slow before. */
+  readonly patient?: boolean;
+}
 
 /**
  * Applies a batch: effects and ledger in one transaction, both or neither. Idempotent: a second time changes nothing, and
@@ -15,13 +20,13 @@ export type Tried = Outcome | 'slow';
  * refuses fails alone, and one that takes too long is `slow` alone. Throws `GRAPH_UNAVAILABLE` when the database is away and
  * `GRAPH_TIMEOUT` when it is too slow for anything: wait, then call again.
  */
-export async function apply(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Tried[]> {
+export async function apply(intake: readonly Intake[], graph: GraphStore, options: ApplyOptions): Promise<Tried[]> {
   const told = await mapEvents(intake, options);
-  return isolate(told, (part) => write(graph, (tx) => tx.judge(part)));
+  return isolate(told, (part, share) => write(graph, (tx) => tx.judge(part), options.patient === true ? 1 : share));
 }
 
 /** What is new is folded against what was locked and read, and written with its ledger rows: one transaction. */
-async function write(graph: GraphStore, judge: (tx: GraphTx) => Promise<Judged<Told>[]>): Promise<Outcome[]> {
+async function write(graph: GraphStore, judge: (tx: GraphTx) => Promise<Judged<Told>[]>, share = 1): Promise<Outcome[]> {
   return graph.transaction(async (tx) => {
     const judged = await judge(tx);
     const fresh = judged.filter((one) => one.is === 'fresh');
@@ -31,10 +36,13 @@ async function write(graph: GraphStore, judge: (tx: GraphTx) => Promise<Judged<T
     const concluded = judged.map((one) => conclude(one, changes));
     await Promise.all([tx.write(state, changes), tx.conclude(concluded)]);
     return concluded.map(({ outcome }) => outcome);
-  });
+  }, share);
 }
 
-/** Moves quarantined events whose times have come into the graph, like any other batch; their ledger rows are there already. */
+/**
+ * Moves quarantined events whose times have come into the graph, like any other batch; their ledger rows are there already. What
+ * is slow stays and is tried the next time, so each has the whole deadline.
+ */
 export async function release(intake: readonly Intake[], graph: GraphStore, options: MapOptions): Promise<Tried[]> {
   const told = await mapEvents(intake, options);
   return isolate(told, (part) => write(graph, (tx) => tx.reclaim(part, 'quarantined')));
@@ -48,50 +56,56 @@ function conclude(one: Judged<Told>, { raised }: Changes): Concluded<Told> {
   return { ...one, outcome: facts.some((fact) => raised.has(fact)) ? 'applied' : 'superseded' };
 }
 
-type Attempt = (told: readonly Told[]) => Promise<Outcome[]>;
+/** One transaction with these events in it, within this share of the deadline. */
+type Attempt = (told: readonly Told[], share: number) => Promise<Outcome[]>;
 
 /**
- * A batch that the database refuses is halved until the event at fault stands alone, and that one is kept as failed with
- * its reason and body: about 2·log2(n) further transactions. A batch that takes too long is halved as well, but nothing
- * fails for that. An outage is nobody's fault and goes up.
+ * Halves a batch that does not pass as a whole, until what is at fault stands alone. Why it does not decides what that is:
+ *   WRITE_REFUSED        the event is kept as failed, with its reason and body
+ *   GRAPH_TIMEOUT        the event is `slow`
+ *   GRAPH_OUT_OF_MEMORY  nobody's fault, and goes up like an outage
+ * About 2·log2(n) transactions more for one in n. Where they time out, each half gets half the time of its whole: for one slow
+ * event deadline × (1 + 1/2 + 1/4 + …), and what the smallest share of all further halvings comes to.
  */
-async function isolate(told: readonly Told[], attempt: Attempt): Promise<Tried[]> {
+async function isolate(told: readonly Told[], attempt: Attempt, share = 1): Promise<Tried[]> {
   try {
-    return await attempt(told);
+    return await attempt(told, share);
   } catch (error) {
     const [only] = told;
     if (!(error instanceof IngestError) || !error.halve || only === undefined) throw error;
     const tooLong = error.code === 'GRAPH_TIMEOUT';
-    if (tooLong) await attempt([]); // A database that is slow for everybody is so for an empty transaction, too: that goes up.
-    if (told.length > 1) return halve(told, attempt);
+    if (tooLong) await attempt([], share); // A database that is slow for everybody is so for an empty transaction, too: that goes up.
+    if (told.length > 1) return halve(told, attempt, tooLong ? share / 2 : share);
     if (tooLong) return ['slow'];
-    if (error.retry === 'retry') throw error; // No memory for even one: everybody's trouble, not that one's.
+    if (error.retry === 'retry') throw error;
     return condemn(only, attempt);
   }
 }
 
-async function halve(told: readonly Told[], attempt: Attempt): Promise<Tried[]> {
+/**
+ * Both halves, each by itself. If all of the first is slow, one of the second answers for it: is that slow, too, so are all. Or
+ * what holds up everything but an empty transaction would cost a share of the deadline × n.
+ */
+async function halve(told: readonly Told[], attempt: Attempt, share: number): Promise<Tried[]> {
   const middle = Math.ceil(told.length / 2);
   const [left, right] = [told.slice(0, middle), told.slice(middle)];
-  const first = await isolate(left, attempt);
-  // Or each event of a large batch would hold up all others for a deadline of its own.
-  if (first.every((one) => one === 'slow') && !(await isAnyFast(right, attempt))) return told.map(() => 'slow');
-  return [...first, ...(await isolate(right, attempt))];
-}
-
-/** One of them answers for all; not always the same, since that one may be slow itself and all come again. */
-async function isAnyFast(told: readonly Told[], attempt: Attempt): Promise<boolean> {
-  const at = Math.floor(Math.random() * told.length);
-  const tried = await isolate(told.slice(at, at + 1), attempt);
-  return !tried.includes('slow');
+  const first = await isolate(left, attempt, share);
+  if (!first.every((one) => one === 'slow')) return [...first, ...(await isolate(right, attempt, share))];
+  // Not always the same, since that one may be slow by itself, and all come again.
+  const at = Math.floor(Math.random() * right.length);
+  const [sample = 'slow'] = await isolate(right.slice(at, at + 1), attempt, share);
+  if (sample === 'slow') return told.map(() => 'slow');
+  const others = right.toSpliced(at, 1);
+  const second = others.length === 0 ? [] : await isolate(others, attempt, share);
+  return [...first, ...second.toSpliced(at, 0, sample)];
 }
 
 /** Heard once more before it is kept as failed: some of Neo4j's own troubles come under the codes of a bad write. */
 async function condemn(only: Told, attempt: Attempt): Promise<Outcome[]> {
   try {
-    return await attempt([only]);
+    return await attempt([only], 1);
   } catch (error) {
     if (!(error instanceof IngestError) || error.retry === 'retry') throw error;
-    return attempt([failed(only, error)]);
+    return attempt([failed(only, error)], 1);
   }
 }

@@ -21,7 +21,8 @@ export interface GraphTx extends LedgerTx {
 }
 
 export interface GraphStore {
-  transaction<T>(work: (tx: GraphTx) => Promise<T>): Promise<T>;
+  /** `share`: of the deadline, what this one gets, for a try that must not last; but not less than `minDeadlineMs`. */
+  transaction<T>(work: (tx: GraphTx) => Promise<T>, share?: number): Promise<T>;
   /** Marks of jobs that were settled longer ago than any worker can still hold them. Keeps what they counted. */
   forgetOldJobs(): Promise<void>;
   /** Quarantined entries whose times are all at or before this instant. */
@@ -32,7 +33,9 @@ export type Stage = 'judge' | 'read' | 'fold' | 'write' | 'transaction';
 
 export interface StoreOptions {
   readonly now?: () => number;
+  /** Of a transaction. Default 60,000; `minDeadlineMs` 5,000, or all of a shorter one. */
   readonly deadlineMs?: number;
+  readonly minDeadlineMs?: number;
   readonly onRetry?: (error: IngestError, attempt: number) => void;
   /** Told how long each stage of a transaction took. */
   readonly onStage?: (stage: Stage, durationMs: number) => void;
@@ -43,7 +46,7 @@ const OLD_JOB_MS = 7 * 86_400_000;
 const FORGET_AT_ONCE = 10_000;
 
 export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions = {}): GraphStore {
-  const { deadlineMs = 60_000, now = Date.now, onRetry, onStage } = options;
+  const { deadlineMs = 60_000, minDeadlineMs = 5_000, now = Date.now, onRetry, onStage } = options;
   const statements = createStatements(model);
   const reader = createReader(model, statements);
   const ledger = createLedger(statements, now);
@@ -74,8 +77,10 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
   };
 
   return {
-    transaction: (work) =>
-      timed('transaction', () => transact(bolt, (tx) => work(open(tx)), onRetry === undefined ? { deadlineMs } : { deadlineMs, onRetry })),
+    transaction(work, share = 1) {
+      const limit = { deadlineMs: Math.min(deadlineMs, Math.max(minDeadlineMs, Math.ceil(share * deadlineMs))) };
+      return timed('transaction', () => transact(bolt, (tx) => work(open(tx)), onRetry === undefined ? limit : { ...limit, onRetry }));
+    },
     async forgetOldJobs() {
       const before = BigInt(now() - OLD_JOB_MS);
       for (let forgotten = FORGET_AT_ONCE; forgotten === FORGET_AT_ONCE;) {

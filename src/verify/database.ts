@@ -152,13 +152,13 @@ function eventOf(told: Told): Event {
 function cutOff(graph: GraphStore, random: Random, counters: Counters): GraphStore {
   return {
     ...graph,
-    transaction: (work) =>
+    transaction: (work, share) =>
       graph.transaction(async (tx) => {
         const result = await work(tx);
         if (!random.chance(0.08)) return result;
         counters.redone += 1;
         throw new IngestError('GRAPH_UNAVAILABLE', 'cut off before the commit');
-      }),
+      }, share),
   };
 }
 

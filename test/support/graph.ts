@@ -239,17 +239,19 @@ export function pausing(store: GraphStore): Pausing {
   const [looked, go] = [createGate(), createGate()];
   const paused: GraphStore = {
     ...store,
-    transaction: (work) =>
-      store.transaction((tx) =>
-        work({
-          ...tx,
-          lockAndRead: async (facts) => {
-            const state = await tx.lockAndRead(facts);
-            looked.open();
-            await go.opened;
-            return state;
-          },
-        }),
+    transaction: (work, share) =>
+      store.transaction(
+        (tx) =>
+          work({
+            ...tx,
+            lockAndRead: async (facts) => {
+              const state = await tx.lockAndRead(facts);
+              looked.open();
+              await go.opened;
+              return state;
+            },
+          }),
+        share,
       ),
   };
   return { store: paused, looked: looked.opened, go: go.open };

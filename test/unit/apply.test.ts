@@ -18,9 +18,22 @@ function intake(n: number): Intake[] {
   }));
 }
 
-/** Refuses every transaction that `refuse` names a code for, given how many events it holds. */
-function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): GraphStore & { readonly sizes: number[] } {
+/** What a transaction that was refused had been given: of the deadline, but not less than a twelfth, as 5 s are of a minute. */
+interface Refused {
+  readonly size: number;
+  readonly share: number;
+}
+
+interface Refusing extends GraphStore {
+  readonly sizes: number[];
+  readonly refused: Refused[];
+}
+
+/** Refuses every transaction that `refuse` names a code for, given its events. An event that comes again is settled. */
+function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): Refusing {
   const sizes: number[] = [];
+  const refused: Refused[] = [];
+  const known = new Set<string>();
   const nothing = (): Promise<void> => Promise.resolve();
   const tx: Omit<GraphTx, 'judge' | 'lockAndRead'> = {
     reclaim: () => Promise.resolve([]),
@@ -30,16 +43,22 @@ function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): Gr
   };
   return {
     sizes,
+    refused,
     forgetOldJobs: nothing,
     quarantined: () => Promise.resolve([]),
-    transaction: (work) =>
+    transaction: (work, share = 1) =>
       work({
         ...tx,
         judge(told) {
           sizes.push(told.length);
           const code = refuse(told.map((one) => one.key));
-          if (code !== undefined) return Promise.reject(new IngestError(code, 'no'));
-          return Promise.resolve(told.map((one) => ({ told: one, is: 'late' as const })));
+          if (code !== undefined) {
+            refused.push({ size: told.length, share: Math.max(share, 1 / 12) });
+            return Promise.reject(new IngestError(code, 'no'));
+          }
+          const judged = told.map((one) => ({ told: one, is: known.has(one.key) ? ('settled' as const) : ('late' as const) }));
+          for (const { key } of told) known.add(key);
+          return Promise.resolve(judged);
         },
         lockAndRead: () =>
           Promise.resolve({ nodes: new Map(), edges: new Map(), edgesOf: () => [] } as unknown as Awaited<
@@ -112,6 +131,56 @@ test('where everything is slow but the database, no more than two deadlines a ha
   const slow = graph((events) => (events.length > 0 ? 'GRAPH_TIMEOUT' : undefined));
   expect(new Set(await apply(intake(1_000), slow, options))).toEqual(new Set(['slow']));
   expect(slow.sizes.filter((size) => size > 0).length).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(1_000)) + 1);
+});
+
+/** What the lane waits for, in deadlines. */
+const deadlines = ({ refused }: Refusing): number => refused.reduce((sum, { share }) => sum + share, 0);
+
+test('halves have half the time, so one slow event in two thousand costs two and a half deadlines, and twenty cost seventeen', async () => {
+  const costs = await Promise.all(
+    [1, 20].map(async (many) => {
+      const slow = graph((events) =>
+        events.some((event) => Number(event.slice('gone:e'.length)) % (2_000 / many) === 7) ? 'GRAPH_TIMEOUT' : undefined,
+      );
+      const tried = await apply(intake(2_000), slow, options);
+      expect(tried.filter((one) => one === 'slow')).toHaveLength(many);
+      expect(tried.filter((one) => one === 'late')).toHaveLength(2_000 - many);
+      return deadlines(slow);
+    }),
+  );
+  expect(costs.map((cost) => cost.toFixed(2))).toEqual(['2.54', '17.00']);
+});
+
+test('wherever twenty of two thousand are slow, their lane waits for no longer', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(fc.nat(1_999), { minLength: 20, maxLength: 20 }), async (places) => {
+      const names = new Set(places.map((place) => `gone:e${place}`));
+      const slow = graph((events) => (events.some((event) => names.has(event)) ? 'GRAPH_TIMEOUT' : undefined));
+      await apply(intake(2_000), slow, options);
+      expect(deadlines(slow)).toBeLessThan(17.01);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('with patience each has the whole deadline, however small its half', async () => {
+  const slow = graph((events) => (events.includes('gone:e5') ? 'GRAPH_TIMEOUT' : undefined));
+  await apply(intake(16), slow, { ...options, patient: true });
+  expect(slow.refused).toEqual([16, 8, 4, 2, 1].map((size) => ({ size, share: 1 })));
+});
+
+test('time is halved for lack of time only: a refused event does not hurry its neighbours', async () => {
+  const picky = graph((events) => (events.includes('gone:e5') && events.length > 1 ? 'WRITE_REFUSED' : undefined));
+  await apply(intake(16), picky, options);
+  expect(picky.refused).toEqual([16, 8, 4, 2].map((size) => ({ size, share: 1 })));
+});
+
+test('the one that answers for its half keeps its outcome, in its place', async () => {
+  const slow = graph((events) => (events.some((event) => event < 'gone:e4') ? 'GRAPH_TIMEOUT' : undefined));
+  expect(await apply(intake(8), slow, options)).toEqual([
+    ...Array.from({ length: 4 }, () => 'slow'),
+    ...Array.from({ length: 4 }, () => 'late'),
+  ]);
 });
 
 test('an event that stands alone is heard once more before it is kept as failed', async () => {
