@@ -18,7 +18,6 @@ import type { Intake, MapOptions } from './map.ts';
 import { fromMs } from './model/instant.ts';
 import type { Thin } from './queue/aside.ts';
 import type { Gathered, SlowJob } from './queue/consumer.ts';
-import type { Row } from './queue/job.ts';
 
 /** What the worker tells of; logs and metrics hang here. */
 export interface WorkerReport {
@@ -44,13 +43,13 @@ export interface WorkerOptions extends MapOptions {
 export interface Worker {
   /**
    * Resolves once all events of these jobs are in the graph and its ledger, or set aside, and what gateways want to hear is on
-   * disk; with those jobs of which some event is not, to be handed over again later. Rejects after `close`, or when something
+   * disk; with those jobs of which some event is not, to be handed over again later, each by itself. Rejects after `close`, or when something
    * could not be put on disk.
    */
   handle(jobs: readonly Gathered[]): Promise<SlowJob[]>;
   /** Starts what is done from time to time: releasing quarantined events, dropping old marks. */
   start(): void;
-  /** Milliseconds since the epoch of the last commit. */
+  /** Milliseconds since the epoch of the last commit that settled anything, or of the start. */
   lastCommitMs(): number;
   close(): void;
 }
@@ -63,7 +62,6 @@ const FORGET_EVERY_MS = 3_600_000;
 export function createWorker(graph: GraphStore, options: WorkerOptions): Worker {
   const { report = {}, now = Date.now, releaseEveryMs = 5_000 } = options;
   const closing = new AbortController();
-  let committedMs = now();
   const timers = new Set<NodeJS.Timeout>();
 
   async function persist<T>(work: () => Promise<T>): Promise<T> {
@@ -125,14 +123,14 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
   return {
     async handle(jobs) {
       const started = now();
-      const intake = jobs.flatMap((job) => job.events.map((row, index) => intakeOf(job, row, index, started)));
+      const intake = jobs.flatMap((job) => intakeOf(job, started));
       const ready = await setAside(intake);
       if (ready.length === 0) return [];
-      const tried = await persist(() => apply(ready, graph, options));
+      const patient = jobs.some(({ left }) => left !== undefined); // Or one that takes 40 s would never have its minute.
+      const tried = await persist(() => apply(ready, graph, { ...options, patient }));
       const outcomes = tried.filter((one) => one !== 'slow');
       if (outcomes.length > 0) {
-        committedMs = now();
-        report.applied?.({ jobs: jobs.length, events: outcomes.length, outcomes, durationMs: committedMs - started });
+        report.applied?.({ jobs: jobs.length, events: outcomes.length, outcomes, durationMs: now() - started });
         const done = ready.filter((_, i) => tried[i] !== 'slow');
         await options.gateways?.settled(settledOf(done, outcomes));
       }
@@ -142,7 +140,7 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
       every(releaseEveryMs, releaseDue);
       every(FORGET_EVERY_MS, () => graph.forgetOldJobs(), 0);
     },
-    lastCommitMs: () => committedMs,
+    lastCommitMs: () => graph.lastCommitMs(),
     close() {
       closing.abort();
       for (const timer of timers) clearTimeout(timer);
@@ -150,20 +148,26 @@ export function createWorker(graph: GraphStore, options: WorkerOptions): Worker 
   };
 }
 
-function intakeOf(job: Gathered, row: Row, index: number, nowMs: number): Intake {
-  const place = { job: job.id, index, of: job.events.length };
-  if (!('unreadable' in row)) return { ...place, event: row };
-  const bodyHash = createHash('sha256').update(row.raw).digest('hex');
-  const event = { source: 'queue', id: bodyHash, body: row.raw, bodyHash, headers: {}, receivedAtMs: nowMs };
-  return { ...place, event, unreadable: row.unreadable };
+/** The events of a job that are to be done. */
+function intakeOf({ id: job, events, left }: Gathered, nowMs: number): Intake[] {
+  const todo = left === undefined ? undefined : new Set(left);
+  return events.flatMap((row, index): Intake[] => {
+    if (todo?.has(index) === false) return [];
+    const place = { job, index, of: events.length };
+    if (!('unreadable' in row)) return [{ ...place, event: row }];
+    const bodyHash = createHash('sha256').update(row.raw).digest('hex');
+    const event = { source: 'queue', id: bodyHash, body: row.raw, bodyHash, headers: {}, receivedAtMs: nowMs };
+    return [{ ...place, event, unreadable: row.unreadable }];
+  });
 }
 
-/** Of events that are slow: their jobs, each with the first of them. */
+/** Of events that are slow: their jobs. */
 function slowJobs(slow: readonly Intake[]): SlowJob[] {
-  const jobs = new Map<string, SlowJob>();
-  for (const { job: id, event } of slow) {
-    const { key, events } = jobs.get(id) ?? { key: eventKey(event.source, event.id), events: 0 };
-    jobs.set(id, { id, key, events: events + 1 });
+  const jobs = new Map<string, SlowJob & { readonly left: number[] }>();
+  for (const { job: id, index, event } of slow) {
+    const job = jobs.get(id) ?? { id, left: [], key: eventKey(event.source, event.id) };
+    job.left.push(index);
+    jobs.set(id, job);
   }
   return [...jobs.values()];
 }

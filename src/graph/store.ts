@@ -23,6 +23,8 @@ export interface GraphTx extends LedgerTx {
 export interface GraphStore {
   /** `share`: of the deadline, what this one gets, for a try that must not last; but not less than `minDeadlineMs`. */
   transaction<T>(work: (tx: GraphTx) => Promise<T>, share?: number): Promise<T>;
+  /** Milliseconds since the epoch of the last commit with an event that had not been settled before, or of the store's making. */
+  lastCommitMs(): number;
   /** Marks of jobs that were settled longer ago than any worker can still hold them. Keeps what they counted. */
   forgetOldJobs(): Promise<void>;
   /** Quarantined entries whose times are all at or before this instant. */
@@ -58,11 +60,20 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
     return result;
   }
 
-  const open = (tx: Tx): GraphTx => {
+  let committedMs = now();
+
+  /** `news()`: whether it concluded any event that had not been settled before. */
+  const open = (tx: Tx): GraphTx & { news(): boolean } => {
     const rows = ledger.open(tx);
     let readMs = 0;
+    let news = false;
     return {
       ...rows,
+      news: () => news,
+      conclude(concluded) {
+        news ||= concluded.some(({ is }) => is !== 'settled');
+        return rows.conclude(concluded);
+      },
       judge: (told) => timed('judge', () => rows.judge(told)),
       async lockAndRead(facts) {
         const loaded = await timed('read', () => reader.read(tx, facts));
@@ -77,10 +88,19 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
   };
 
   return {
-    transaction(work, share = 1) {
+    async transaction(work, share = 1) {
       const limit = { deadlineMs: Math.min(deadlineMs, Math.max(minDeadlineMs, Math.ceil(share * deadlineMs))) };
-      return timed('transaction', () => transact(bolt, (tx) => work(open(tx)), onRetry === undefined ? limit : { ...limit, onRetry }));
+      const done = async (tx: Tx) => {
+        const opened = open(tx);
+        return { result: await work(opened), news: opened.news() };
+      };
+      const { result, news } = await timed('transaction', () =>
+        transact(bolt, done, onRetry === undefined ? limit : { ...limit, onRetry }),
+      );
+      if (news) committedMs = now();
+      return result;
     },
+    lastCommitMs: () => committedMs,
     async forgetOldJobs() {
       const before = BigInt(now() - OLD_JOB_MS);
       for (let forgotten = FORGET_AT_ONCE; forgotten === FORGET_AT_ONCE;) {

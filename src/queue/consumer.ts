@@ -5,12 +5,13 @@
  *   gathered ──▶ in hand ──done──▶ completed
  *       ▲           ├──close──▶ back in the queue
  *       └─back-off──┴──slow───▶ delayed in the queue
- * Those that come again share one lane, so that whatever is slow holds up nothing but what was slow before.
+ * Those that come again share one lane, one at a time, so that whatever is slow holds up nothing but what was slow before.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { DelayedError, Worker, WaitingError, type Job, type JobJson } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { z } from 'zod';
 
 import { backOffMs } from '../back-off.ts';
 import type { Log } from '../log.ts';
@@ -22,23 +23,30 @@ import { WORKER_OPTIONS } from './patience.ts';
 export interface Gathered {
   readonly id: string;
   readonly events: readonly Row[];
+  /** Of a job that comes again: the indices of the events that are still to be done. With all others everything is. */
+  readonly left?: readonly number[] | undefined;
 }
 
 /** A job of which some events are not committed yet, and could not be for now though the rest of the batch was. */
 export interface SlowJob {
   readonly id: string;
-  /** The key of the first such event, for people. */
+  /** The indices of these events in the job. */
+  readonly left: readonly number[];
+  /** The key of the first of them, for people. */
   readonly key: string;
-  readonly events: number;
 }
+
+/** How often a job was put off, and what it was put off for. Kept as BullMQ's progress, since its own counts of attempts grow by deploys and stalls, too. */
+const putOffs = z.object({ delays: z.int().positive(), left: z.array(z.int().nonnegative()).readonly() });
+type PutOff = z.infer<typeof putOffs>;
 
 export interface ConsumerOptions {
   /** Of role `worker`; closed by its owner after `close`. */
   readonly redis: Redis;
   readonly prefix: string;
   /**
-   * Returns when every event is committed, but for those of the jobs that it names: these come again. A throw is logged and the
-   * same batch handed over again, with backoff.
+   * Returns when with every event all is done, but for those that it names: with these their jobs come again, each in a batch
+   * by itself. A throw is logged and the same batch handed over again, with backoff.
    */
   readonly handle: (jobs: readonly Gathered[]) => Promise<readonly SlowJob[]>;
   /** A batch takes whole jobs up to so many events (default 2,000) or characters of bodies (default 16 Mi), and one job at least. */
@@ -114,15 +122,16 @@ export function createConsumer({
 
   /** BullMQ completes the job when this resolves. */
   async function hold(job: Job, token: string): Promise<void> {
-    const delays = delaysOf(job);
-    const list = delays === 0 ? gathered : slow.gathered;
-    if (delays > 0 && (list.length >= MAX_SLOW_JOBS || countBatch(list) < list.length)) return delay(job, token, minDelayMs);
+    const left = putOffOf(job)?.left;
+    const list = left === undefined ? gathered : slow.gathered;
+    if (left !== undefined && (list.length >= MAX_SLOW_JOBS || countBatch(list) < list.length))
+      return delay(job, token, backOffMs(1, minDelayMs, maxDelayMs));
     const events = readJob(job.data);
     const bytes = events.reduce((sum, row) => sum + sizeOf(row), 0);
     weigh(1, events.length, bytes);
     try {
       const how = await new Promise<End>((end) => {
-        list.push({ id: job.id ?? '', events, bytes, end });
+        list.push({ id: job.id ?? '', events, left, bytes, end });
         wake();
       });
       if (how === 'done') return;
@@ -134,11 +143,13 @@ export function createConsumer({
     throw new WaitingError(); // Tells BullMQ that the job has been moved already; it is no failure.
   }
 
-  async function putOff(job: Job, token: string, { id, key, events }: SlowJob): Promise<never> {
-    const delays = delaysOf(job) + 1;
-    const delayMs = Math.round(backOffMs(delays, minDelayMs, maxDelayMs));
-    log?.warn({ job: id, key, events, delays, comesAgainAt: new Date(Date.now() + delayMs).toISOString() }, 'event.slow');
-    await job.updateProgress(delays);
+  async function putOff(job: Job, token: string, { id, key, left }: SlowJob): Promise<never> {
+    const delays = (putOffOf(job)?.delays ?? 0) + 1;
+    const delayMs = backOffMs(delays, minDelayMs, maxDelayMs);
+    const comesAgainAt = new Date(Date.now() + delayMs).toISOString();
+    log?.warn({ job: id, key, events: left.length, delays, comesAgainAt }, 'event.slow');
+    // Where Redis has no memory for that, it is delayed all the same, and comes again as if for the first time: whole.
+    await job.updateProgress({ delays, left } satisfies PutOff).catch((err: unknown) => log?.warn({ err, job: id }, 'progress.refused'));
     return delay(job, token, delayMs);
   }
 
@@ -163,20 +174,16 @@ export function createConsumer({
     while (!paused && !closing.signal.aborted) {
       if (slow.gathered.length > 0 && !slow.inHand) {
         slow.inHand = true;
-        await handleOnce(takeBatch(slow.gathered));
+        await handleOnce(slow.gathered.splice(0, 1));
         slow.inHand = false;
       } else if (gathered.length > 0) {
-        inVain = (await handleOnce(takeBatch(gathered))) ? 0 : inVain + 1;
+        inVain = (await handleOnce(gathered.splice(0, countBatch(gathered)))) ? 0 : inVain + 1;
         // Or whatever makes all slow within milliseconds would put off the whole queue.
         if (inVain > 0) await rest(inVain);
       } else break;
     }
     if (closing.signal.aborted) for (const job of [...gathered.splice(0), ...slow.gathered.splice(0)]) job.end('back');
     awake -= 1; // In the same turn as the last look at what is gathered, or a newcomer would find nobody awake.
-  }
-
-  function takeBatch(from: Held[]): Held[] {
-    return from.splice(0, countBatch(from));
   }
 
   /** How many of these jobs, from the first, make a batch. */
@@ -199,7 +206,7 @@ export function createConsumer({
       try {
         const later = new Map((await handle(batch)).map((job) => [job.id, job]));
         for (const job of batch) job.end(later.get(job.id) ?? 'done');
-        return batch.some(({ id, events }) => later.get(id)?.events !== events.length);
+        return batch.some(({ id, events }) => later.get(id)?.left.length !== events.length);
       } catch (err) {
         log?.error({ err, jobs: batch.length, attempt }, 'batch.failed');
         await rest(attempt);
@@ -227,7 +234,7 @@ export function createConsumer({
     async resume() {
       paused = false;
       await worker.resume();
-      if (gathered.length + slow.gathered.length > 0) wake();
+      for (let lane = 0; lane < lanes; lane++) wake();
     },
     async close(graceMs = 10_000) {
       closing.abort();
@@ -249,13 +256,13 @@ class TolerantWorker extends Worker {
   }
 }
 
-/** How often the job was put off for being slow. Kept as BullMQ's progress, since its own counts of attempts grow by deploys and stalls, too. */
-function delaysOf({ progress }: Job): number {
-  return typeof progress === 'number' ? progress : 0;
+/** Undefined of a first-comer. */
+function putOffOf({ progress }: Job): PutOff | undefined {
+  return putOffs.safeParse(progress).data;
 }
 
 async function delay(job: Job, token: string, delayMs: number): Promise<never> {
-  await job.moveToDelayed(Date.now() + delayMs, token);
+  await job.moveToDelayed(Math.round(Date.now() + delayMs), token);
   throw new DelayedError(); // As with WaitingError.
 }
 

@@ -44,6 +44,7 @@ function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): Re
   return {
     sizes,
     refused,
+    lastCommitMs: () => 0,
     forgetOldJobs: nothing,
     quarantined: () => Promise.resolve([]),
     transaction: (work, share = 1) =>

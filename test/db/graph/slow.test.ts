@@ -9,7 +9,13 @@ import type { Event } from '../../../src/event.ts';
 import { createBolt, explainFailure } from '../../../src/graph/driver.ts';
 import { createGraphStore, type GraphStore } from '../../../src/graph/store.ts';
 import { commerce } from '../../../src/model/commerce.ts';
-import { countLedger, eventOf, openGraph, type TestGraph } from '../../support/graph.ts';
+import { facts } from '../../../src/sources/facts.ts';
+import { acknowledging } from '../../../src/sources/gateway.ts';
+import type { Source } from '../../../src/sources/source.ts';
+import { createWorker } from '../../../src/worker.ts';
+import { secret } from '../../support/deliveries.ts';
+import { openGateway } from '../../support/gateway.ts';
+import { countLedger, eventOf, MAX_FUTURE_MS, openGraph, type TestGraph } from '../../support/graph.ts';
 import { useRedis } from '../../support/redis-server.ts';
 import { neo4j } from '../../support/runtime.ts';
 import { hook, openShop, openShopfloor, thinSource, type Shopfloor, type Work } from '../../support/shop.ts';
@@ -74,6 +80,7 @@ const until = async (holds: () => boolean | Promise<boolean>, withinMs = 20_000)
     if (Date.now() > end) throw new Error(`not within ${withinMs} ms: ${holds.toString()}`);
 };
 const delayed = (): Promise<number> => own.redis.zcard(`${own.prefix}:inbox:delayed`);
+const speaking = (url: string): Source => acknowledging(facts(), { url })({ name: 'shop', secrets: [secret()], model: commerce });
 const slowOf = ({ log }: Work): Record<string, unknown>[] => log.filter(({ msg }) => msg === 'event.slow');
 const slowKeys = (work: Work): string[] => [...new Set(slowOf(work).map(({ key }) => String(key)))].toSorted();
 
@@ -116,7 +123,7 @@ test('one among others of its job leaves them be, and they count once when the j
   expect(await countLedger(graph)).toMatchObject({ states: { applied: 6 }, late: 0 });
 });
 
-test('a thin event of its job is asked about again when the job comes again, and counts once', async () => {
+test('a thin event of its job is asked about once, however often the job comes again, and counts once', async () => {
   const shop = await openShop();
   shop.orders.set('t', 7);
   await floor.close();
@@ -124,12 +131,70 @@ test('a thin event of its job is asked about again when the job comes again, and
   await hold('s1');
   const work = floor.work({ store });
   await floor.inbox.addAll([hook('t', 1, 'thin'), paid('s1'), paid('a')]);
-  await until(() => slowOf(work).length >= 2);
+  await until(() => slowOf(work).length >= 3);
   await letGo();
   await floor.drained();
   expect(await paidOrders()).toEqual(['a', 's1']);
+  expect(shop.asked.get('t')).toBe(1);
   expect(await countLedger(graph)).toMatchObject({ states: { applied: 4 }, late: 0 });
   await shop.close();
+});
+
+test('a gateway hears of the others of its job once, however often the job comes again, and of the slow one when it is done', async () => {
+  const gateway = await openGateway();
+  await floor.close();
+  floor = openShopfloor(own, graph, [speaking(gateway.url)]);
+  await hold('s1');
+  const work = floor.work({ store });
+  await floor.inbox.addAll(paidAll('a', 'b', 's1', 'c', 'd'));
+  await until(() => slowOf(work).length >= 4);
+  const heard = (): string[] => gateway.asked.map(({ id }) => id).toSorted();
+  expect(heard()).toEqual(['a-paid', 'b-paid', 'c-paid', 'd-paid']);
+  await letGo();
+  await floor.drained();
+  await until(() => gateway.asked.length === 5);
+  expect(heard()).toEqual(['a-paid', 'b-paid', 'c-paid', 'd-paid', 's1-paid']);
+  await gateway.close();
+});
+
+test('halves are given less time, and commit as they pass; a job that comes again has the whole deadline for what is left, and nothing else', async () => {
+  const shares: number[] = [];
+  const timed = createGraphStore(graph.bolt, commerce, { deadlineMs: DEADLINE_MS, minDeadlineMs: DEADLINE_MS / 12 });
+  const watched: GraphStore = {
+    ...timed,
+    transaction(run, share = 1) {
+      shares.push(share);
+      return timed.transaction(run, share);
+    },
+  };
+  const worker = graph.counting(createWorker(watched, { sources: graph.sources, maxFutureMs: MAX_FUTURE_MS }));
+  const orders = Array.from({ length: 256 }, (_, i) => `o${i}`);
+  await hold('o9', 'o200');
+  const job = { id: 'j-256', events: paidAll(...orders) };
+
+  const startedMs = performance.now();
+  let handled = false;
+  const commits = new Set([worker.lastCommitMs()]);
+  const first = worker.handle([job]).finally(() => (handled = true));
+  await until(() => (commits.add(worker.lastCommitMs()), handled));
+  expect(await first).toEqual([{ id: 'j-256', left: [9, 200], key: 'shop:o9-paid' }]);
+  expect(commits.size).toBeGreaterThan(4);
+  // 1 + 2 · (1/2 + 1/4 + 1/8 + 5/12), and what passes; with the whole deadline for each it were 17.
+  expect((performance.now() - startedMs) / DEADLINE_MS).toBeLessThan(12);
+  expect((await paidOrders()).length).toBe(254);
+
+  const committedMs = worker.lastCommitMs();
+  shares.length = 0;
+  expect(await worker.handle([{ ...job, left: [9, 200] }])).toEqual([{ id: 'j-256', left: [9, 200], key: 'shop:o9-paid' }]);
+  expect(new Set(shares)).toEqual(new Set([1]));
+  expect(await worker.handle([{ ...job, left: [10] }])).toEqual([]);
+  expect(worker.lastCommitMs()).toBe(committedMs);
+
+  await letGo();
+  expect(await worker.handle([{ ...job, left: [9, 200] }])).toEqual([]);
+  expect((await paidOrders()).length).toBe(256);
+  expect(await countLedger(graph)).toMatchObject({ states: { applied: 258 }, late: 0 });
+  worker.close();
 });
 
 test('several for the same node, and nothing else in their batch, are put off as well', async () => {
@@ -151,8 +216,8 @@ test('a database that has stopped answering is waited for: nothing is put off, a
   const behind = createGraphStore(bolt, commerce, { deadlineMs: DEADLINE_MS });
   const watched: GraphStore = {
     ...behind,
-    transaction: (work) =>
-      behind.transaction(work).catch((error: unknown) => {
+    transaction: (work, share) =>
+      behind.transaction(work, share).catch((error: unknown) => {
         failures.push(error);
         throw error;
       }),
@@ -182,16 +247,18 @@ test('memory that others have taken is an outage, however fast Neo4j says so: no
   let full = true;
   const crowded: GraphStore = {
     ...store,
-    transaction: (work) =>
-      store.transaction((tx) =>
-        work({
-          ...tx,
-          write(state, changes) {
-            if (!full || changes.nodes.size === 0) return tx.write(state, changes);
-            refusals += 1;
-            throw explainFailure(new Neo4jError('too much', 'Neo.TransientError.General.MemoryPoolOutOfMemoryError', '50N42', 'general'));
-          },
-        }),
+    transaction: (work, share) =>
+      store.transaction(
+        (tx) =>
+          work({
+            ...tx,
+            write(state, changes) {
+              if (!full || changes.nodes.size === 0) return tx.write(state, changes);
+              refusals += 1;
+              throw explainFailure(new Neo4jError('too much', 'Neo.TransientError.General.MemoryPoolOutOfMemoryError', '50N42', 'general'));
+            },
+          }),
+        share,
       ),
   };
   const work = floor.work({ store: crowded });
@@ -204,7 +271,8 @@ test('memory that others have taken is an outage, however fast Neo4j says so: no
   expect(await countLedger(graph)).toMatchObject({ states: { applied: 40 }, late: 0 });
 });
 
-test('any of several jobs may be slow, and workers may be killed meanwhile: each is applied once', async () => {
+test('any of several jobs may be slow, and workers may be killed meanwhile: each is applied once, and its gateway hears of each', async () => {
+  const gateway = await openGateway();
   const JOBS = 4;
   const WIDTH = 8;
   const places = fc.uniqueArray(fc.nat(JOBS * WIDTH - 1), { minLength: 2, maxLength: 3 });
@@ -212,7 +280,8 @@ test('any of several jobs may be slow, and workers may be killed meanwhile: each
     fc.asyncProperty(places, fc.array(fc.nat(4_000), { minLength: 2, maxLength: 2 }), async (slow, livesMs) => {
       await floor.close();
       await graph.wipe();
-      floor = openShopfloor({ ...own, prefix: `${own.prefix}-${slow.join('-')}` }, graph, [...graph.sources.values()]);
+      floor = openShopfloor({ ...own, prefix: `${own.prefix}-${slow.join('-')}` }, graph, [speaking(gateway.url)]);
+      gateway.asked.length = 0;
       const orders = Array.from({ length: JOBS * WIDTH }, (_, i) => `o${i}`);
       await hold(...slow.map((place) => `o${place}`));
       for (let job = 0; job < JOBS; job++) await floor.inbox.addAll(paidAll(...orders.slice(job * WIDTH, (job + 1) * WIDTH)));
@@ -227,8 +296,13 @@ test('any of several jobs may be slow, and workers may be killed meanwhile: each
       await letGo();
       await floor.drained();
       expect((await paidOrders()).toSorted()).toEqual(orders.toSorted());
+      const told = orders.map((order) => `${order}-paid`).toSorted();
+      const heard = (): string[] => [...new Set(gateway.asked.map(({ id }) => id))].toSorted();
+      await until(() => heard().length === told.length);
+      expect(heard()).toEqual(told);
       expect(await countLedger(graph)).toMatchObject({ states: { applied: orders.length + slow.length }, late: 0 });
     }),
     { numRuns: 2 },
   );
+  await gateway.close();
 }, 180_000);

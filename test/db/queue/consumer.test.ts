@@ -150,7 +150,7 @@ describe('when handling fails', () => {
 
 describe('a job that is slow', () => {
   const slowJobs = (jobs: readonly Gathered[]): SlowJob[] =>
-    jobs.map(({ id, events }) => ({ id, key: 'acme:slow', events: events.length }));
+    jobs.map(({ id, events }) => ({ id, key: 'acme:slow', left: [...events.keys()] }));
   const idle = (): Promise<void> => Promise.resolve();
 
   it('comes again after a back-off that grows, counts as queued meanwhile, and goes when it is done', async () => {
@@ -187,6 +187,46 @@ describe('a job that is slow', () => {
     expect(delays).toEqual([2]);
   });
 
+  it('says what is left of it, and comes in a batch by itself', async () => {
+    const again: unknown[] = [];
+    start(idle, {
+      minDelayMs: 100,
+      handle: async (jobs) => {
+        if (jobs.every(({ left }) => left === undefined)) return slowJobs(jobs).map((job) => ({ ...job, left: [2, 5] }));
+        again.push(jobs.map(({ events, left }) => [events.length, left]));
+        return [];
+      },
+    });
+    for (let n = 0; n < 40; n += 10) await inbox.addAll(jobEvents(n, 10));
+    await until(empty);
+    expect(again).toEqual(Array.from({ length: 4 }, () => [[10, [2, 5]]]));
+  });
+
+  it('is delayed all the same by a Redis that has no memory to note what is left, and then comes again whole', async () => {
+    const handed: unknown[] = [];
+    const warned: unknown[] = [];
+    try {
+      start(idle, {
+        minDelayMs: 400,
+        log: createLog({ level: 'warn' }, { write: (line) => void warned.push(JSON.parse(line).msg) }),
+        handle: async (jobs) => {
+          handed.push(jobs.map(({ left }) => left));
+          if (handed.length > 1) return [];
+          await own.redis.config('SET', 'maxmemory', '1');
+          return slowJobs(jobs);
+        },
+      });
+      await inbox.add(jobEvent(1));
+      await until(async () => (await own.redis.zcard(`${own.prefix}:inbox:delayed`)) === 1);
+      await own.redis.config('SET', 'maxmemory', '0');
+      await until(empty);
+    } finally {
+      await own.redis.config('SET', 'maxmemory', '0');
+    }
+    expect(handed).toEqual([[undefined], [undefined]]);
+    expect([warned, await failed()]).toEqual([['event.slow', 'progress.refused'], 0]);
+  });
+
   it('shares a lane with its like, and however many there are they take no room from others', async () => {
     const slow = new Set<string>();
     const seen: string[] = [];
@@ -205,7 +245,7 @@ describe('a job that is slow', () => {
           inHand -= 1;
         } else if (ids(jobs).every((id) => Number(id.slice('evt_'.length)) < 200)) {
           for (const { id } of jobs) slow.add(id);
-          return slowJobs(jobs).map((job) => ({ ...job, events: 1 }));
+          return slowJobs(jobs).map((job) => ({ ...job, left: [0] }));
         }
         seen.push(...ids(jobs));
         return [];
@@ -231,7 +271,7 @@ describe('batches of which nothing is done', () => {
       minDelayMs: 60_000,
       handle: async (jobs) => {
         batches += 1;
-        return jobs.map(({ id, events }) => ({ id, key: 'acme:slow', events: events.length }));
+        return jobs.map(({ id, events }) => ({ id, key: 'acme:slow', left: [...events.keys()] }));
       },
     });
     for (let n = 0; n < 100; n++) await inbox.add(jobEvent(n));
