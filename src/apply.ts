@@ -17,8 +17,8 @@ export interface ApplyOptions extends MapOptions {
 /**
  * Applies a batch: effects and ledger in one transaction, both or neither. Idempotent: a second time changes nothing, and
  * under the same jobs it counts nothing either. Returns what became of each event, in order. An event that the database
- * refuses fails alone, and one that takes too long is `slow` alone. Throws `GRAPH_UNAVAILABLE` when the database is away and
- * `GRAPH_TIMEOUT` when it is too slow for anything: wait, then call again.
+ * refuses fails alone, and one that takes too long is `slow` alone. Throws `GRAPH_UNAVAILABLE` when the database is away,
+ * `GRAPH_TIMEOUT` or `GRAPH_OUT_OF_MEMORY` when it is too slow or too full for anything: wait, then call again.
  */
 export async function apply(intake: readonly Intake[], graph: GraphStore, options: ApplyOptions): Promise<Tried[]> {
   const told = await mapEvents(intake, options);
@@ -61,11 +61,11 @@ type Attempt = (told: readonly Told[], share: number) => Promise<Outcome[]>;
 
 /**
  * Halves a batch that does not pass as a whole, until what is at fault stands alone. Why it does not decides what that is:
- *   WRITE_REFUSED        the event is kept as failed, with its reason and body
- *   GRAPH_TIMEOUT        the event is `slow`
- *   GRAPH_OUT_OF_MEMORY  nobody's fault, and goes up like an outage
- * About 2·log2(n) transactions more for one in n. Where they time out, each half gets half the time of its whole: for one slow
- * event deadline × (1 + 1/2 + 1/4 + …), and what the smallest share of all further halvings comes to.
+ *   WRITE_REFUSED        kept as failed, with its reason and body
+ *   GRAPH_TIMEOUT        `slow`
+ *   GRAPH_OUT_OF_MEMORY  nobody's fault: goes up, like an outage
+ * One in n costs about 2·log2(n) transactions more. If they time out, half of a batch gets half its time, and the store sees to
+ * the least (5 of 60 s). So a slow event in 2,000 costs its lane deadline × (1 + 1/2 + 1/4 + 1/8 + 8/12).
  */
 async function isolate(told: readonly Told[], attempt: Attempt, share = 1): Promise<Tried[]> {
   try {
@@ -77,7 +77,7 @@ async function isolate(told: readonly Told[], attempt: Attempt, share = 1): Prom
     if (tooLong) await attempt([], share); // A database that is slow for everybody is so for an empty transaction, too: that goes up.
     if (told.length > 1) return halve(told, attempt, tooLong ? share / 2 : share);
     if (tooLong) return ['slow'];
-    if (error.retry === 'retry') throw error;
+    if (error.retry === 'retry') throw error; // No memory even for one: everybody's trouble.
     return condemn(only, attempt);
   }
 }
