@@ -57,11 +57,18 @@ afterEach(async ({ task }) => {
   for (const read of asked) kept.add(read);
 });
 
-/** Throws with the last sheet. */
+/** Throws with the last sheet, or with what was wrong with it: a worker may still write between two looks at the ledger. */
 export async function expectBalance(read: ReadSheet): Promise<void> {
   const until = Date.now() + BALANCED_WITHIN_MS;
   for (;;) {
-    const sheet = await read();
+    let sheet: Sheet;
+    try {
+      sheet = await read();
+    } catch (error) {
+      if (Date.now() > until) throw error;
+      await sleep(100);
+      continue;
+    }
     const balanced = sheet.accepted <= sheet.accounted && sheet.accounted <= sheet.accepted + (sheet.doubtful ?? 0);
     if (balanced) return;
     if (Date.now() > until) expect.fail(`what was taken in is not what is accounted for: ${JSON.stringify(sheet)}`);

@@ -60,8 +60,11 @@ export async function withDriver<T>(use: (driver: Driver, database: string) => P
   }
 }
 
-/** Empties the graph: all nodes and relationships, and with `schema: true` (the default) all constraints and indexes. */
-export async function freshDatabase({ schema = true }: { schema?: boolean } = {}): Promise<void> {
+/** Empties the graph: all nodes and relationships, and with `schema: true` (the default) all constraints and indexes but those to `keep`, by name. */
+export async function freshDatabase({
+  schema = true,
+  keep = new Set(),
+}: { schema?: boolean; keep?: ReadonlySet<string> } = {}): Promise<void> {
   await withDriver(async (driver, database) => {
     const session = driver.session({ database });
     try {
@@ -72,6 +75,7 @@ export async function freshDatabase({ schema = true }: { schema?: boolean } = {}
           kind === 'CONSTRAINTS' ? 'SHOW CONSTRAINTS YIELD name' : "SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name",
         );
         for (const record of records) {
+          if (keep.has(String(record.get('name')))) continue;
           const name = String(record.get('name')).replaceAll('`', '``');
           await session.run(`DROP ${kind === 'CONSTRAINTS' ? 'CONSTRAINT' : 'INDEX'} \`${name}\` IF EXISTS`);
         }

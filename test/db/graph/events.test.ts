@@ -67,7 +67,7 @@ describe('the list of events', () => {
       state: 'applied',
       occurredAt: '2026-11-21T09:00:00Z',
       receivedAt: '2026-11-21T10:00:00Z',
-      appliedAt: '2026-11-21T10:00:01Z',
+      appliedAt: '2026-11-21T10:00:02Z',
       bodyHash: paid.bodyHash,
       conflict: false,
       mapping: 'facts@1',
