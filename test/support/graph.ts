@@ -8,7 +8,7 @@ import { createBolt, type Bolt } from '../../src/graph/driver.ts';
 import { applySchema, checkSchema, schemaOf } from '../../src/graph/schema.ts';
 import { unpackSegment, type LedgerEntry } from '../../src/graph/segment.ts';
 import { readGraph } from '../../src/graph/snapshot.ts';
-import { createGraphStore, type GraphStore } from '../../src/graph/store.ts';
+import { createGraphStore, type GraphStore, type GraphTx } from '../../src/graph/store.ts';
 import type { Intake } from '../../src/map.ts';
 import { commerce } from '../../src/model/commerce.ts';
 import type { AnyFact } from '../../src/model/facts.ts';
@@ -227,6 +227,11 @@ export async function assertConserved(graph: TestGraph, accepted: number): Promi
   return count;
 }
 
+/** A store whose transactions do some things in another way. */
+export function altered(store: GraphStore, change: (tx: GraphTx) => Partial<GraphTx>): GraphStore {
+  return { ...store, transaction: (work, share) => store.transaction((tx) => work({ ...tx, ...change(tx) }), share) };
+}
+
 export interface Pausing {
   readonly store: GraphStore;
   /** Resolves once a transaction has locked and read. */
@@ -238,23 +243,14 @@ export interface Pausing {
 /** A store whose transactions stop between their reading and their writing until they are let go. */
 export function pausing(store: GraphStore): Pausing {
   const [looked, go] = [createGate(), createGate()];
-  const paused: GraphStore = {
-    ...store,
-    transaction: (work, share) =>
-      store.transaction(
-        (tx) =>
-          work({
-            ...tx,
-            lockAndRead: async (facts) => {
-              const state = await tx.lockAndRead(facts);
-              looked.open();
-              await go.opened;
-              return state;
-            },
-          }),
-        share,
-      ),
-  };
+  const paused = altered(store, (tx) => ({
+    async lockAndRead(facts) {
+      const state = await tx.lockAndRead(facts);
+      looked.open();
+      await go.opened;
+      return state;
+    },
+  }));
   return { store: paused, looked: looked.opened, go: go.open };
 }
 

@@ -15,7 +15,7 @@ import type { Source } from '../../../src/sources/source.ts';
 import { createWorker } from '../../../src/worker.ts';
 import { secret } from '../../support/deliveries.ts';
 import { openGateway } from '../../support/gateway.ts';
-import { countLedger, eventOf, MAX_FUTURE_MS, openGraph, type TestGraph } from '../../support/graph.ts';
+import { altered, countLedger, eventOf, MAX_FUTURE_MS, openGraph, type TestGraph } from '../../support/graph.ts';
 import { useRedis } from '../../support/redis-server.ts';
 import { neo4j } from '../../support/runtime.ts';
 import { hook, openShop, openShopfloor, thinSource, type Shopfloor, type Work } from '../../support/shop.ts';
@@ -253,22 +253,13 @@ test('a database that has stopped answering is waited for: nothing is put off, a
 test('memory that others have taken is an outage, however fast Neo4j says so: nothing is put off, and all goes on when there is some', async () => {
   let refusals = 0;
   let full = true;
-  const crowded: GraphStore = {
-    ...store,
-    transaction: (work, share) =>
-      store.transaction(
-        (tx) =>
-          work({
-            ...tx,
-            write(state, changes) {
-              if (!full || changes.nodes.size === 0) return tx.write(state, changes);
-              refusals += 1;
-              throw explainFailure(new Neo4jError('too much', 'Neo.TransientError.General.MemoryPoolOutOfMemoryError', '50N42', 'general'));
-            },
-          }),
-        share,
-      ),
-  };
+  const crowded = altered(store, (tx) => ({
+    write(state, changes) {
+      if (!full || changes.nodes.size === 0) return tx.write(state, changes);
+      refusals += 1;
+      throw explainFailure(new Neo4jError('too much', 'Neo.TransientError.General.MemoryPoolOutOfMemoryError', '50N42', 'general'));
+    },
+  }));
   const work = floor.work({ store: crowded });
   for (let job = 0; job < 20; job++) await floor.inbox.addAll(paidAll(`a${job}`, `b${job}`));
   await until(() => refusals >= 12);
