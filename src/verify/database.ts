@@ -91,7 +91,7 @@ interface Counters {
 const CROWDED = 0.25;
 const CROWD = 8;
 
-/** Jobs hold one batch of each of several histories; up to four writers or a crowd take them, and some jobs are cut off or done twice. */
+/** Jobs hold one batch of each of several histories; up to four writers or a crowd take them. Some are cut off or done twice, one comes again at the end. */
 async function play(
   { bolt, model, writers }: DatabaseVerifyOptions,
   stories: readonly Story[],
@@ -105,20 +105,21 @@ async function play(
   const crowd = writers === undefined && random.chance(CROWDED);
   const jobs = crowd ? groupsOf(stories, 1, random).flat() : jobsOf(stories, random);
   const lanes = writers ?? (crowd ? CROWD : 1 + random.below(4));
+  const late = random.pick(jobs);
+  const graph = cutOff(createGraphStore(bolt, model, { onRetry: () => (counters.conflicts += 1) }), random, counters);
+  const take = async (job: Intake[]): Promise<void> => untilDone(async () => apply(job, graph, { sources, maxFutureMs: 1e13 }));
+  const redeliver = async (job: Intake[]): Promise<void> => {
+    counters.redone += 1;
+    await take(job);
+  };
   const lane = async (): Promise<void> => {
-    const graph = createGraphStore(bolt, model, { onRetry: () => (counters.conflicts += 1) });
-    const moody = cutOff(graph, random, counters);
     for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) {
-      const intake = job;
-      const again = async (): Promise<Tried[]> => apply(intake, moody, { sources, maxFutureMs: 1e13 });
-      await untilDone(again);
-      if (random.chance(0.15)) {
-        counters.redone += 1;
-        await untilDone(again);
-      }
+      await take(job);
+      if (random.chance(0.15)) await redeliver(job);
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
+  await redeliver(late);
 }
 
 /** Half of the time a group's jobs follow each other, so that writers meet on the same nodes; else all are mixed. */
