@@ -162,7 +162,7 @@ async function openLoop(url: string, seconds: number): Promise<{ p50: number; p9
     while (performance.now() < due) await sleep(1);
     const one = async (): Promise<void> => {
       const left = performance.now();
-      const send = free.pop() ?? (await dial(url));
+      const send = free.shift() ?? (await dial(url));
       if ((await send(text)) !== 202) failed += 1;
       times.push(performance.now() - left);
       free.push(send);
