@@ -56,6 +56,12 @@ export const ERRORS = {
   FUTURE_STAMP: { status: 422, retry: 'never', advice: 'Nothing: it is released when its times are within EVENTGRAFT_MAX_FUTURE.' },
   // ── databases ──
   GRAPH_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Bring Neo4j back; events wait in the queue and nothing is lost.' },
+  GRAPH_REFUSED: {
+    status: 503,
+    retry: 'retry',
+    advice:
+      'Events wait and nothing is lost. See what the database says: its version, the rights of its user, `eventgraft schema check`; else it is a fault of Eventgraft.',
+  },
   GRAPH_TIMEOUT: {
     status: 503,
     retry: 'retry',
@@ -67,9 +73,14 @@ export const ERRORS = {
     retry: 'retry',
     halve: true,
     advice:
-      'Nothing: smaller batches are tried, then all is tried again. If it lasts, see what else Neo4j does, or raise dbms.memory.transaction.total.max.',
+      'Nothing: smaller batches are tried, then all is tried again. If it lasts, see what else Neo4j does, or raise dbms.memory.transaction.total.max and db.memory.transaction.max.',
   },
-  GRAPH_CONFLICT: { status: 503, retry: 'retry', advice: 'Nothing: a deadlock or race is tried again in a fresh transaction.' },
+  GRAPH_CONFLICT: {
+    status: 503,
+    retry: 'retry',
+    halve: true,
+    advice: 'Nothing: a deadlock or race is tried again in a fresh transaction. If it lasts, mend what the message names.',
+  },
   QUEUE_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Bring Redis back; senders are asked to deliver again.' },
   // ── senders that are asked for more ──
   SENDER_UNAVAILABLE: { status: 503, retry: 'retry', advice: 'Nothing: the sender is asked again until it answers, and its events wait.' },

@@ -53,6 +53,7 @@ export async function startWork(
       metrics.retried(error.code);
       log.debug({ code: error.code, attempt }, 'transaction.retried');
     },
+    onLasting: (err) => log.warn({ err }, 'conflict.lasted'),
   });
   const connection = connectRedis(redisUrl, { role: 'worker', log });
   closers.push(() => connection.disconnect());

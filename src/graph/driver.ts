@@ -42,8 +42,9 @@ export function explainFailure(error: unknown): IngestError {
   if (isRace(code, message))
     return new IngestError('GRAPH_CONFLICT', `Neo4j could not commit beside another transaction: ${message}`, { code }, error);
   if (isTooLong(code)) return new IngestError('GRAPH_TIMEOUT', `Neo4j gave a transaction up: ${message}`, { code }, error);
-  if (code.endsWith('.MemoryPoolOutOfMemoryError'))
-    return new IngestError('GRAPH_OUT_OF_MEMORY', `Neo4j has no memory left for transactions: ${message}`, { code }, error);
+  if (isOutOfMemory(code))
+    return new IngestError('GRAPH_OUT_OF_MEMORY', `Neo4j has no memory for a transaction: ${message}`, { code }, error);
+  if (isOurs(code)) return new IngestError('GRAPH_REFUSED', `Neo4j refused a statement: ${message}`, { code }, error);
   if (isOutage(code)) return new IngestError('GRAPH_UNAVAILABLE', `Neo4j is not available: ${message}`, { code }, error);
   return new IngestError('WRITE_REFUSED', `Neo4j refused the write: ${message}`, { code }, error);
 }
@@ -53,24 +54,47 @@ function isRace(code: string, message: string): boolean {
   if (code === 'Neo.TransientError.Transaction.DeadlockDetected') return true;
   if (code === 'Neo.TransientError.Transaction.LockClientStopped') return true;
   if (code === 'Neo.ClientError.Statement.EntityNotFound' || code.endsWith('.EntityDeletedInTransaction')) return true;
-  return code === 'Neo.ClientError.Schema.ConstraintValidationFailed' && /label `_/.test(message);
+  return code === VIOLATION && /label `_/.test(message);
 }
 
-/**
- * The transaction's own: its time, its wait for one lock (where the server limits that), its size. That of the memory which all
- * transactions share is not: it says nothing of the one that happened to ask last.
- */
+/** The transaction's own: its time, or its wait for one lock (where the server limits that). */
 function isTooLong(code: string): boolean {
-  return (
-    code.startsWith('Neo.ClientError.Transaction.TransactionTimedOut') ||
-    code.endsWith('.Transaction.LockAcquisitionTimeout') ||
-    code.endsWith('.TransactionOutOfMemoryError')
-  );
+  return code.startsWith('Neo.ClientError.Transaction.TransactionTimedOut') || code.endsWith('.Transaction.LockAcquisitionTimeout');
 }
 
 /**
- * Unreachable, starting, stopping, out of memory or disk, or not letting us in: nobody's event is at fault, so all of
- * it is waited out. What is left — statement and constraint errors — is the write's own.
+ * One transaction's memory, or that which all share. They say the same: where a transaction has no limit of its own, which is
+ * Neo4j's default, one that is too large is told that there is no more for all.
+ */
+function isOutOfMemory(code: string): boolean {
+  return code.endsWith('.TransactionOutOfMemoryError') || code.endsWith('.MemoryPoolOutOfMemoryError');
+}
+
+/**
+ * Of our text, the schema or our rights, which are the same for every event: none is at fault. Families, so that a code which is
+ * new to us waits; only what values can bring about is an event's own.
+ */
+function isOurs(code: string): boolean {
+  return (OURS.test(code) && !VALUE_FAULTS.has(code)) || code === 'Neo.ClientError.Security.Forbidden';
+}
+
+const OURS = /^Neo\.ClientError\.(Statement|Schema|Procedure)\./;
+const VIOLATION = 'Neo.ClientError.Schema.ConstraintValidationFailed';
+const VALUE_FAULTS = new Set([
+  VIOLATION,
+  'Neo.ClientError.Statement.TypeError',
+  'Neo.ClientError.Statement.ArgumentError',
+  'Neo.ClientError.Statement.ArithmeticError',
+]);
+
+/** Whether a constraint stands against the values of one event: the only refusal that is surely not everybody's. */
+export function isViolation({ context }: IngestError): boolean {
+  return context['code'] === VIOLATION;
+}
+
+/**
+ * Unreachable, starting, stopping, out of disk, or not letting us in: nobody's event is at fault, so all of it is waited out.
+ * What is left — values and constraints — is the write's own.
  */
 function isOutage(code: string): boolean {
   return (

@@ -54,7 +54,7 @@ export async function applySchema(bolt: Bolt, model: Model): Promise<SchemaRule[
     try {
       await run(bolt, ruleCypher(rule));
     } catch (error) {
-      if (error instanceof IngestError && error.retry === 'retry') throw error;
+      if (error instanceof IngestError && error.retry === 'retry' && error.code !== 'GRAPH_REFUSED') throw error;
       throw new IngestError(
         'SCHEMA_DRIFT',
         `${rule.name} could not be made: ${error instanceof Error ? error.message : String(error)}`,

@@ -39,6 +39,8 @@ export interface StoreOptions {
   readonly deadlineMs?: number;
   readonly minDeadlineMs?: number;
   readonly onRetry?: (error: IngestError, attempt: number) => void;
+  /** Told of a conflict that lasts: its events come again, and somebody has to mend what it names. */
+  readonly onLasting?: (error: IngestError) => void;
   /** Told how long each stage of a transaction took. */
   readonly onStage?: (stage: Stage, durationMs: number) => void;
 }
@@ -48,7 +50,7 @@ const OLD_JOB_MS = 7 * 86_400_000;
 const FORGET_AT_ONCE = 10_000;
 
 export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions = {}): GraphStore {
-  const { deadlineMs = 60_000, minDeadlineMs = 5_000, now = Date.now, onRetry, onStage } = options;
+  const { deadlineMs = 60_000, minDeadlineMs = 5_000, now = Date.now, onRetry, onLasting, onStage } = options;
   const statements = createStatements(model);
   const reader = createReader(model, statements);
   const ledger = createLedger(statements, now);
@@ -89,14 +91,12 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
 
   return {
     async transaction(work, share = 1) {
-      const limit = { deadlineMs: Math.min(deadlineMs, Math.max(minDeadlineMs, Math.ceil(share * deadlineMs))) };
+      const limitMs = Math.min(deadlineMs, Math.max(minDeadlineMs, Math.ceil(share * deadlineMs)));
       const done = async (tx: Tx) => {
         const opened = open(tx);
         return { result: await work(opened), news: opened.news() };
       };
-      const { result, news } = await timed('transaction', () =>
-        transact(bolt, done, onRetry === undefined ? limit : { ...limit, onRetry }),
-      );
+      const { result, news } = await timed('transaction', () => transact(bolt, done, { deadlineMs: limitMs, onRetry, onLasting }));
       if (news) committedMs = now();
       return result;
     },

@@ -14,25 +14,34 @@ export interface Tx {
 export interface TransactOptions {
   /** Client-side limit of one attempt; the server gets the same. */
   readonly deadlineMs: number;
-  readonly onRetry?: (error: IngestError, attempt: number) => void;
+  readonly onRetry?: ((error: IngestError, attempt: number) => void) | undefined;
+  /** Told of a conflict that lasts, before it is thrown. */
+  readonly onLasting?: ((error: IngestError) => void) | undefined;
 }
 
 /** `executeWrite` sleeps a second before its first retry; a deadlock's winner is done in milliseconds. */
 const RETRY_MIN_MS = 5;
 const RETRY_MAX_MS = 50;
-/** Then it is no race any more but something for the caller's back-off. */
+/** Then it is no race any more: some event meets it each time. */
 const MAX_CONFLICTS = 30;
 /** A statement runs to its end before the one behind it: what is asked after a lock must not overtake its last rows. */
 const ALL = -1;
 
-/** Runs `work` in a transaction until it commits. Throws `GRAPH_UNAVAILABLE`, `GRAPH_TIMEOUT`, `WRITE_REFUSED`, or what `work` throws. */
+/**
+ * Runs `work` in a transaction until it commits. Throws what `explainFailure` makes of the database's errors (`GRAPH_CONFLICT`
+ * once it has lasted for all tries), an `IngestError` of `work` as it is, and any other of its errors as `WRITE_REFUSED`.
+ */
 export async function transact<T>(bolt: Bolt, work: (tx: Tx) => Promise<T>, options: TransactOptions): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await attemptOnce(bolt, work, options.deadlineMs);
     } catch (error) {
       const failure = error instanceof IngestError ? error : ownFault(error);
-      if (failure.code !== 'GRAPH_CONFLICT' || attempt >= MAX_CONFLICTS) throw failure;
+      if (failure.code !== 'GRAPH_CONFLICT') throw failure;
+      if (attempt >= MAX_CONFLICTS) {
+        options.onLasting?.(failure);
+        throw failure;
+      }
       options.onRetry?.(failure, attempt);
       await sleep(RETRY_MIN_MS + Math.random() * (RETRY_MAX_MS - RETRY_MIN_MS));
     }

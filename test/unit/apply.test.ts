@@ -1,9 +1,9 @@
-/** How a batch is cut when the graph will not have it: the graph is a stand-in here, only the cutting is looked at. */
+/** How a batch is cut when the graph will not have it, and what is done with whom it will not: the graph is a stand-in here, only that is looked at. */
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { apply } from '../../src/apply.ts';
-import { IngestError, type ErrorCode } from '../../src/errors.ts';
+import { IngestError, type ErrorCode, type ErrorContext } from '../../src/errors.ts';
 import type { GraphStore, GraphTx } from '../../src/graph/store.ts';
 import type { Intake } from '../../src/map.ts';
 
@@ -29,8 +29,11 @@ interface Refusing extends GraphStore {
   readonly refused: Refused[];
 }
 
-/** Refuses every transaction that `refuse` names a code for, given its events. An event that comes again is settled. */
-function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): Refusing {
+/**
+ * Refuses every transaction that `refuse` names a code for, given its events, and whether the only one is to be kept as failed. An
+ * event that comes again is settled.
+ */
+function graph(refuse: (events: readonly string[], keeping: boolean) => ErrorCode | IngestError | undefined): Refusing {
   const sizes: number[] = [];
   const refused: Refused[] = [];
   const known = new Set<string>();
@@ -52,11 +55,16 @@ function graph(refuse: (events: readonly string[]) => ErrorCode | undefined): Re
         ...tx,
         judge(told) {
           sizes.push(told.length);
-          const code = refuse(told.map((one) => one.key));
-          if (code !== undefined) {
+          const keeping = told.some(({ error }) => error?.code === 'WRITE_REFUSED');
+          const no = refuse(
+            told.map((one) => one.key),
+            keeping,
+          );
+          if (no !== undefined) {
             refused.push({ size: told.length, share: Math.max(share, 1 / 12) });
-            return Promise.reject(new IngestError(code, 'no'));
+            return Promise.reject(no instanceof IngestError ? no : new IngestError(no, 'no'));
           }
+          if (keeping) return Promise.resolve(told.map((one) => ({ told: one, is: 'fresh', key: one.key, conflict: false, row: 'new' })));
           const judged = told.map((one) => ({ told: one, is: known.has(one.key) ? ('settled' as const) : ('late' as const) }));
           for (const { key } of told) known.add(key);
           return Promise.resolve(judged);
@@ -101,12 +109,111 @@ test('so is the only one of its batch, where the database answers', async () => 
   expect(slow.sizes).toEqual([1, 0]);
 });
 
-test('a batch that the shared memory has no room for is halved; one event alone that it has none for is nobody’s fault and goes up', async () => {
-  const crowded = graph((events) => (events.length > 1 ? 'GRAPH_OUT_OF_MEMORY' : undefined));
-  expect(await apply(intake(4), crowded, options)).toEqual(Array.from({ length: 4 }, () => 'late'));
-  const full = graph((events) => (events.length > 0 ? 'GRAPH_OUT_OF_MEMORY' : undefined));
-  await expect(apply(intake(4), full, options)).rejects.toMatchObject({ code: 'GRAPH_OUT_OF_MEMORY', retry: 'retry' });
-  expect(full.sizes).toEqual([4, 2, 1]);
+describe('where Neo4j has no memory', () => {
+  const none = (...named: string[]): Refusing =>
+    graph((events) => (events.some((event) => named.includes(event)) ? 'GRAPH_OUT_OF_MEMORY' : undefined));
+  const full = (): Refusing => graph((events) => (events.length > 0 ? 'GRAPH_OUT_OF_MEMORY' : undefined));
+
+  test('a batch that is too large is halved', async () => {
+    const crowded = graph((events) => (events.length > 1 ? 'GRAPH_OUT_OF_MEMORY' : undefined));
+    expect(await apply(intake(4), crowded, options)).toEqual(Array.from({ length: 4 }, () => 'late'));
+  });
+
+  test.each([
+    [['gone:e0'], ['slow', 'late', 'late', 'late']],
+    [['gone:e3'], ['late', 'late', 'late', 'slow']],
+    [
+      ['gone:e0', 'gone:e1'],
+      ['slow', 'slow', 'late', 'late'],
+    ],
+  ])('for %j alone, they are slow and hold up no other', async (named, expected) => {
+    expect(await apply(intake(4), none(...named), options)).toEqual(expected);
+  });
+
+  test('for the only one of its batch, that is put off: it may be too large for this database', async () => {
+    expect(await apply(intake(1), full(), options)).toEqual(['slow']);
+  });
+
+  test('for any of a batch, it is full: that goes up, after few transactions, and nothing is put off', async () => {
+    for (const size of [2, 4, 1_000]) {
+      const crowded = full();
+      await expect(apply(intake(size), crowded, options)).rejects.toMatchObject({ code: 'GRAPH_OUT_OF_MEMORY', retry: 'retry' });
+      expect(crowded.sizes.length).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(size)) + 1);
+    }
+  });
+
+  test('for any of those that were put off before, they are put off again: each of them is too large', async () => {
+    expect(await apply(intake(2), full(), { ...options, patient: true })).toEqual(['slow', 'slow']);
+  });
+});
+
+test('a conflict that lasts is of one event, which comes again; the others pass', async () => {
+  const torn = graph((events) => (events.includes('gone:e2') ? 'GRAPH_CONFLICT' : undefined));
+  expect(await apply(intake(8), torn, options)).toEqual(['late', 'late', 'slow', ...Array.from({ length: 5 }, () => 'late')]);
+  expect(
+    await apply(
+      intake(1),
+      graph(() => 'GRAPH_CONFLICT'),
+      options,
+    ),
+  ).toEqual(['slow']);
+});
+
+describe('where every event of a batch is refused', () => {
+  const refusing = (context?: ErrorContext): Refusing =>
+    graph((events, keeping) => (events.length > 0 && !keeping ? new IngestError('WRITE_REFUSED', 'no', context) : undefined));
+
+  test.each([
+    ['by ourselves', undefined],
+    ['by the database', { code: 'Neo.DatabaseError.Statement.ExecutionFailed' }],
+  ])('for one reason, %s, that goes up, and nothing is kept as failed', async (_, context) => {
+    await expect(apply(intake(9), refusing(context), options)).rejects.toMatchObject({
+      code: 'GRAPH_REFUSED',
+      retry: 'retry',
+      message: 'all 9 events of a batch are refused, the first: no',
+    });
+  });
+
+  test.each([
+    ['and they are few', 8, undefined],
+    ['by a constraint, which speaks of their values', 9, { code: 'Neo.ClientError.Schema.ConstraintValidationFailed' }],
+  ])('%s, each is kept as failed', async (_, size, context) => {
+    expect(await apply(intake(size), refusing(context), options)).toEqual(Array.from({ length: size }, () => 'failed'));
+  });
+
+  test('but one, the others are kept as failed', async () => {
+    const picky = graph((events, keeping) => (!keeping && events.some((event) => event !== 'gone:e7') ? 'WRITE_REFUSED' : undefined));
+    expect(await apply(intake(9), picky, options)).toEqual(Array.from({ length: 9 }, (_, i) => (i === 7 ? 'late' : 'failed')));
+  });
+});
+
+describe('an event that was refused, and then meets something else,', () => {
+  const refusedThen = (code: ErrorCode, atItsRow: boolean): Refusing => {
+    let heard = 0;
+    return graph((events, keeping) => {
+      if (!events.includes('gone:e2')) return undefined;
+      if (keeping) return code;
+      heard += events.length === 1 ? 1 : 0;
+      return heard > 1 && !atItsRow ? code : 'WRITE_REFUSED';
+    });
+  };
+
+  test.each([
+    ['too little time when it is heard once more', 'GRAPH_TIMEOUT', false],
+    ['too little time when it is kept as failed', 'GRAPH_TIMEOUT', true],
+    ['no memory when it is heard once more', 'GRAPH_OUT_OF_MEMORY', false],
+    ['a conflict when it is kept as failed', 'GRAPH_CONFLICT', true],
+  ] as const)('%s, comes again, and holds up no other', async (_, code, atItsRow) => {
+    expect(await apply(intake(4), refusedThen(code, atItsRow), options)).toEqual(['late', 'late', 'slow', 'late']);
+  });
+
+  test('an outage, waits with all others', async () => {
+    await expect(apply(intake(4), refusedThen('GRAPH_UNAVAILABLE', true), options)).rejects.toMatchObject({ code: 'GRAPH_UNAVAILABLE' });
+  });
+
+  test('a refusal of its row as failed, is heard of', async () => {
+    await expect(apply(intake(4), refusedThen('WRITE_REFUSED', true), options)).rejects.toMatchObject({ code: 'WRITE_REFUSED' });
+  });
 });
 
 test('any events may be slow, wherever they stand: what comes again ends with all others done, and nothing is lost between', async () => {

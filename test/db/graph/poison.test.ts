@@ -2,12 +2,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import type { Outcome } from '../../../src/apply.ts';
 import type { Event } from '../../../src/event.ts';
+import { explainFailure } from '../../../src/graph/driver.ts';
 import type { GraphStore } from '../../../src/graph/store.ts';
 import { createWorker } from '../../../src/worker.ts';
 import { commerce } from '../../../src/model/commerce.ts';
 import type { Mapped } from '../../../src/model/facts.ts';
 import type { Source } from '../../../src/sources/source.ts';
-import { assertConserved, bodyOf, eventOf, MAX_FUTURE_MS, openGraph, type TestGraph } from '../../support/graph.ts';
+import { altered, assertConserved, bodyOf, eventOf, MAX_FUTURE_MS, openGraph, type TestGraph } from '../../support/graph.ts';
 
 let graph: TestGraph;
 beforeAll(async () => {
@@ -80,6 +81,37 @@ describe('an event that the database refuses', () => {
     const outcomes = await graph.tell(batch);
     expect(outcomes.flatMap((outcome, i) => (outcome === 'failed' ? [i] : []))).toEqual([7, 40]);
   });
+});
+
+describe('a fault that is not an event’s', () => {
+  const broken = (): GraphStore => altered(graph.store, () => ({ lockAndRead: () => Promise.reject(new TypeError('x is undefined')) }));
+
+  test('of our own, for every event of more than eight, is thrown and tried again; nothing is kept as failed', async () => {
+    const batch = Array.from({ length: 9 }, (_, i) => named(`o${i}`, `name ${i}`));
+    await expect(graph.tell(batch, { job: 'j-9', store: broken() })).rejects.toMatchObject({
+      code: 'GRAPH_REFUSED',
+      message: expect.stringContaining('x is undefined'),
+    });
+    expect(await graph.ledger()).toEqual([]);
+    expect(new Set(await graph.tell(batch, { job: 'j-9' }))).toEqual(new Set(['applied']));
+  });
+
+  test('but of a statement that Neo4j does not take is thrown, too, after one transaction', async () => {
+    const { store, transactions } = counting(graph.store);
+    const misspelt = altered(store, (tx) => ({ record: (fresh) => tx.record(fresh).then(() => syntaxError()) }));
+    await expect(graph.tell([named('a', 'x')], { job: 'j-1', store: misspelt })).rejects.toMatchObject({
+      code: 'GRAPH_REFUSED',
+      message: expect.stringContaining("Invalid input 'MATSCH'"),
+    });
+    expect([transactions(), await graph.ledger()]).toEqual([1, []]);
+    expect(await graph.tell([named('a', 'x')], { job: 'j-1' })).toEqual(['applied']);
+  });
+
+  async function syntaxError(): Promise<void> {
+    await graph.run('MATSCH (n) RETURN n').catch((error: unknown) => {
+      throw explainFailure(error);
+    });
+  }
 });
 
 describe('an event that cannot be mapped', () => {

@@ -270,6 +270,30 @@ test('memory that others have taken is an outage, however fast Neo4j says so: no
   expect(await countLedger(graph)).toMatchObject({ states: { applied: 40 }, late: 0 });
 });
 
+test('one that is too large for Neo4j’s memory comes again, alone or with its like, until there is more; those beside and behind it go on', async () => {
+  let little = true;
+  const small = altered(store, (tx) => ({
+    lockAndRead(facts) {
+      if (!little || !facts.some((fact) => 'node' in fact && String(fact.node.key[1]).startsWith('large'))) return tx.lockAndRead(facts);
+      throw explainFailure(new Neo4jError('too much', 'Neo.TransientError.General.MemoryPoolOutOfMemoryError', '50N42', 'general'));
+    },
+  }));
+  const work = floor.work({ store: small });
+  await floor.inbox.addAll(paidAll('large1', 'large2', 'a', 'b'));
+  await floor.inbox.add(paid('large3'));
+  await until(() => slowKeys(work).length === 2);
+  await floor.inbox.addAll(paidAll('c', 'd'));
+  await until(async () => (await paidOrders()).join() === 'a,b,c,d');
+  const times = slowOf(work).length;
+  await until(() => slowOf(work).length >= times + 3);
+  expect(slowKeys(work)).toEqual(['shop:large1-paid', 'shop:large3-paid']);
+
+  little = false;
+  await floor.drained();
+  expect(await paidOrders()).toEqual(['a', 'b', 'c', 'd', 'large1', 'large2', 'large3']);
+  expect(await countLedger(graph)).toMatchObject({ states: { applied: 7 }, late: 0 });
+});
+
 test('any of several jobs may be slow, and workers may be killed meanwhile: each is applied once, and its gateway hears of each', async () => {
   const gateway = await openGateway();
   const JOBS = 4;
