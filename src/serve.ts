@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from './config.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import { IngestError } from './errors.ts';
+import { createExplainer } from './explain/explain.ts';
 import { createFactsOf } from './facts-of.ts';
 import type { Bolt } from './graph/driver.ts';
 import { createEventReader, type EventReader } from './graph/events.ts';
@@ -83,6 +84,10 @@ export async function listen({ config, setup, roles, log }: ServeOptions, closer
       const [{ accepted, duplicate, queued }, ledger] = await Promise.all([inbox.counts(), events.stats()]);
       return { accepted, duplicate, queued, ...ledger };
     },
+    explainer:
+      stores.bolt === undefined
+        ? { explain: () => Promise.reject(NOWHERE) }
+        : createExplainer(stores.bolt, setup.model, { events, sources: setup.sources }),
     health: createHealth(roleOf(roles), probesOf(config, stores)),
     metrics,
     tokens: config.adminTokens,
@@ -156,6 +161,7 @@ const NOWHERE = new IngestError('GRAPH_UNAVAILABLE', 'this process has no NEO4J_
 const NO_GRAPH: EventReader = {
   get: () => Promise.reject(NOWHERE),
   list: () => Promise.reject(NOWHERE),
+  mentions: () => Promise.reject(NOWHERE),
   count: () => Promise.reject(NOWHERE),
   stats: () => Promise.reject(NOWHERE),
 };

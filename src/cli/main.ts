@@ -16,6 +16,7 @@ const COMMANDS: readonly { group: string; names: readonly string[]; load: () => 
   { group: 'Try:', names: ['send'], load: async () => (await import('./send.ts')).addSendCommand },
   { group: 'Try:', names: ['verify'], load: async () => (await import('./verify.ts')).addVerifyCommand },
   { group: 'Look:', names: ['events'], load: async () => (await import('./events.ts')).addEventsCommands },
+  { group: 'Look:', names: ['explain'], load: async () => (await import('./explain.ts')).addExplainCommand },
   { group: 'Look:', names: ['query'], load: async () => (await import('./query.ts')).addQueryCommand },
   { group: 'Operate:', names: ['backfill'], load: async () => (await import('./backfill.ts')).addBackfillCommand },
   { group: 'Operate:', names: ['schema'], load: async () => (await import('./schema.ts')).addSchemaCommands },

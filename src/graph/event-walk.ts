@@ -25,6 +25,7 @@ const NAMES = [
   'event-rows',
   'event-texts',
   'segments-by-id',
+  'segments-whole',
   'one-event',
   'waiting-events',
   'count-states',

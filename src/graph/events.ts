@@ -27,6 +27,8 @@ export interface EventReader {
   get(key: string, factsOf: FactsOf): Promise<EventDetail | undefined>;
   /** The last applied first. Throws `BAD_REQUEST` for a cursor that is none. */
   list(filter: EventFilter, options?: { readonly limit?: number; readonly cursor?: string | undefined }): Promise<Page>;
+  /** Events that mention a node, the last applied first, with their bodies; at most `limit`. */
+  mentions(entity: string, limit: number): Promise<{ readonly found: readonly Found[]; readonly more: boolean }>;
   /** Immediate for no filter and for a state alone; otherwise reads every segment that may match. */
   count(filter: EventFilter): Promise<number>;
   stats(): Promise<LedgerStats>;
@@ -38,6 +40,8 @@ export const MAX_LIMIT = 1_000;
 const PAGE_TIMEOUT_MS = 10_000;
 /** A page that is not full by then ends where it is: the next one goes on. */
 const PAGE_BUDGET_MS = 2_000;
+const MENTIONS_TIMEOUT_MS = 60_000;
+const SEGMENTS_AT_ONCE = 8;
 const COUNT_TIMEOUT_MS = 300_000;
 
 export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now?: () => number } = {}): EventReader {
@@ -98,6 +102,16 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
         return { events: await show(tx, found.slice(0, limit)), next: next === undefined ? null : encodeCursor(next) };
       }),
 
+    mentions: (entity, limit) =>
+      readTransaction(bolt, MENTIONS_TIMEOUT_MS, async (tx) => {
+        const found: Found[] = [];
+        for await (const stretch of walk(tx, { entity }, NEWEST, limit + 1)) {
+          found.push(...stretch.found);
+          if (found.length > limit) break;
+        }
+        return { found: await withBodies(tx, found.slice(0, limit)), more: found.length > limit };
+      }),
+
     count: (filter) =>
       readTransaction(bolt, COUNT_TIMEOUT_MS, async (tx) => {
         if (isByStateAlone(filter)) {
@@ -116,6 +130,26 @@ export function createEventReader(bolt: Bolt, { now = Date.now }: { readonly now
         return { duplicateLate: Number(late[0]?.n ?? 0n), parked, states };
       }),
   };
+
+  async function withBodies(tx: Tx, found: readonly Found[]): Promise<Found[]> {
+    const bySegment = new Map<string, LedgerEntry[]>();
+    const ids = [...new Set(found.map(({ segment }) => segment))];
+    for (let at = 0; at < ids.length; at += SEGMENTS_AT_ONCE) {
+      const read = await rows<{ id: string; meta: string; bodies: string; states: string }>(tx, 'segments-whole', {
+        ids: ids.slice(at, at + SEGMENTS_AT_ONCE),
+      });
+      for (const { id, meta, bodies, states } of read) {
+        // Only what is asked for is kept: a segment is a megabyte.
+        const entries = unpackSegment(meta, bodies, states);
+        bySegment.set(
+          id,
+          found.filter(({ segment }) => segment === id).flatMap(({ position }) => entries[position] ?? []),
+        );
+      }
+    }
+    const byKey = new Map([...bySegment.values()].flat().map((entry) => [entry.key, entry]));
+    return found.map((one) => ({ ...one, entry: byKey.get(one.entry.key) ?? one.entry }));
+  }
 
   async function countStates(tx: Tx): Promise<Record<State, number>> {
     const counted = await rows<{ state: State; n: bigint }>(tx, 'count-states');

@@ -6,6 +6,7 @@ import express, { type Express, type RequestHandler } from 'express';
 
 import { IngestError } from '../errors.ts';
 import type { Stats } from '../event.ts';
+import type { Explainer } from '../explain/explain.ts';
 import type { EventReader } from '../graph/events.ts';
 import type { FactsOf } from '../graph/event-view.ts';
 import type { Metrics } from '../metrics.ts';
@@ -14,6 +15,7 @@ import { createTokenCheck, type Refusal } from './auth.ts';
 import { DOCS_CSP, renderDocs } from './docs-page.ts';
 import { handleErrors } from './errors.ts';
 import { getEvent, listEvents } from './events.ts';
+import { explainNode } from './explain.ts';
 import type { Health } from './health.ts';
 import { openApi } from './openapi.ts';
 
@@ -21,6 +23,7 @@ export interface AppOptions {
   /** Undefined without a graph: its paths answer 503. */
   readonly events: Pick<EventReader, 'get' | 'list'> | undefined;
   readonly stats: () => Promise<Stats>;
+  readonly explainer: Explainer;
   readonly health: Health;
   readonly metrics: Pick<Metrics, 'render'>;
   /** Any of them opens `/events` and `/admin`; none, and those paths do not exist. */
@@ -44,13 +47,14 @@ const NO_GRAPH: Pick<EventReader, 'get' | 'list'> = { get: noGraph, list: noGrap
 export function routesOf(
   options: AppOptions,
 ): readonly { readonly path: string; readonly admin: boolean; readonly get: RequestHandler<never> }[] {
-  const { events = NO_GRAPH, stats, health, metrics, factsOf, version = '0.0.0' } = options;
+  const { events = NO_GRAPH, stats, explainer, health, metrics, factsOf, version = '0.0.0' } = options;
   const document = openApi(version);
   const page = renderDocs(document);
   return [
     { path: '/events', admin: true, get: listEvents(events) },
     { path: '/events/:key', admin: true, get: getEvent(events, factsOf) },
     { path: '/admin/stats', admin: true, get: async (_request, response) => void response.json(await stats()) },
+    { path: '/admin/explain', admin: true, get: explainNode(explainer) },
     { path: '/health/live', admin: false, get: (_request, response) => void response.json({ status: 'live' }) },
     {
       path: '/health/ready',

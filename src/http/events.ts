@@ -22,16 +22,15 @@ export { MAX_LIMIT };
 /** Times are compared in milliseconds: a bound between two is the later one. */
 const roundUp = (nanos: bigint): number => toMs(nanos + 999_999n);
 
+export const entityText = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*(?:\/[^/\s]+)+$/, 'must be a node such as Order/acme-shopify/1001');
+
 const querySchema = z.strictObject({
   state: z.enum([...STATES, 'parked'], `must be one of ${STATES.join(', ')}, parked`).optional(),
   source: z.string().regex(SOURCE_NAME, 'must be a source name').optional(),
   type: z.string().min(1, 'must not be empty').optional(),
   since: instant(roundUp).optional(),
   until: instant(roundUp).optional(),
-  entity: z
-    .string()
-    .regex(/^[A-Za-z][A-Za-z0-9_]*(?:\/[^/\s]+)+$/, 'must be a node such as Order/acme-shopify/1001')
-    .optional(),
+  entity: entityText.optional(),
   limit: z
     .string()
     .regex(/^\d{1,4}$/, `must be a whole number from 1 to ${MAX_LIMIT}`)
@@ -43,7 +42,12 @@ const querySchema = z.strictObject({
 
 /** The parameters of `GET /events`, checked. Throws `BAD_REQUEST` with the name of the first that is wrong. */
 export function readListQuery(query: unknown): z.infer<typeof querySchema> {
-  const read = querySchema.safeParse(query);
+  return readQuery(querySchema, query);
+}
+
+/** The same for the parameters of another path. */
+export function readQuery<T>(schema: z.ZodType<T>, query: unknown): T {
+  const read = schema.safeParse(query);
   if (read.success) return read.data;
   const [issue] = read.error.issues;
   if (issue?.code === 'unrecognized_keys') {
@@ -53,7 +57,7 @@ export function readListQuery(query: unknown): z.infer<typeof querySchema> {
   const path = String(issue?.path[0] ?? '');
   throw new IngestError(
     'BAD_REQUEST',
-    `${path} ${issue?.code === 'invalid_type' ? 'may be given once' : (issue?.message ?? 'is not understood')}`,
+    `${path} ${issue?.code === 'invalid_type' ? (issue.input === undefined ? 'is missing' : 'may be given once') : (issue?.message ?? 'is not understood')}`,
     { path },
   );
 }

@@ -6,13 +6,17 @@ import { STATES } from '../event.ts';
 import { DEFAULT_LIMIT, MAX_LIMIT } from '../graph/events.ts';
 import { envelopeJsonSchema } from '../model/envelope.ts';
 import {
+  causeSchema,
   errorSchema,
   eventDetailSchema,
   eventSchema,
+  explanationSchema,
   liveSchema,
   pageSchema,
+  propertyStorySchema,
   readinessSchema,
   receiptSchema,
+  statementSchema,
   statsSchema,
 } from './schemas.ts';
 
@@ -141,6 +145,24 @@ const PATHS: OpenApi['paths'] = {
       },
     },
   },
+  '/admin/explain': {
+    get: {
+      operationId: 'explainEntity',
+      tags: ['admin'],
+      summary: 'Why the graph says of a node what it says',
+      description: 'For every property and relationship: the event that won, what all others said, and why they lost.',
+      ...ADMIN,
+      parameters: [
+        { ...parameter('entity', 'The node, e.g. `Order/acme-shopify/1001`; each part percent-encoded.', text), required: true },
+        parameter('about', 'Only this property, or relationships of this type.', text),
+        parameter('value', 'Of the property, only what said this value: why it is not that.', text),
+      ],
+      responses: {
+        '200': json('The explanation.', 'Explanation'),
+        ...refusals('BAD_REQUEST', 'UNAUTHORIZED', 'RATE_LIMITED', 'NOT_FOUND', 'GRAPH_UNAVAILABLE'),
+      },
+    },
+  },
   '/health/live': {
     get: {
       operationId: 'getLive',
@@ -222,6 +244,10 @@ function schemas(): Readonly<Record<string, Json>> {
     Event: eventSchema,
     EventDetail: eventDetailSchema,
     EventPage: pageSchema,
+    Explanation: explanationSchema,
+    PropertyStory: propertyStorySchema,
+    Statement: statementSchema,
+    Cause: causeSchema,
     Stats: statsSchema,
     Receipt: receiptSchema,
     Live: liveSchema,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import { STATES, type Stats } from '../event.ts';
+import type { Explanation } from '../explain/explain.ts';
 import type { EventDetail, PublicEvent } from '../graph/event-view.ts';
 
 const instant = z.string().meta({ format: 'date-time', description: 'RFC 3339 in UTC' });
@@ -58,6 +59,59 @@ export const pageSchema = z
     next: z.string().nullable().meta({ description: 'give it as `cursor` for the next page; null at the end' }),
   })
   .meta({ id: 'EventPage' });
+
+export const causeSchema = z
+  .object({
+    event: z.string().meta({ description: 'its key in the ledger' }),
+    at: z.string().meta({ description: 'the time that it said it of, RFC 3339 in UTC' }),
+    type: z.string().nullable(),
+    state: z.enum(STATES).nullable(),
+    mapping: z.string().nullable(),
+  })
+  .meta({ id: 'Cause', description: 'An event, as the one that said something; nulls where it is not among those that were read.' });
+
+export const statementSchema = z
+  .object({
+    by: causeSchema,
+    value: z.unknown().optional(),
+    outcome: z.enum(['won', 'part', 'lost']).meta({ description: '`part`: of a union' }),
+    because: z.string().nullable().meta({ description: 'why it lost' }),
+  })
+  .meta({ id: 'Statement' });
+
+export const propertyStorySchema = z
+  .object({
+    name: z.string(),
+    rule: z.enum(['last', 'first', 'min', 'max', 'union', 'ranked']),
+    value: z.unknown(),
+    by: causeSchema.nullable(),
+    said: z.array(statementSchema).readonly(),
+  })
+  .meta({ id: 'PropertyStory' });
+
+export const explanationSchema = z
+  .object({
+    entity: z.string(),
+    state: z.enum(['present', 'removed', 'unseen']),
+    existsBy: causeSchema.nullable(),
+    removedBy: causeSchema.nullable(),
+    properties: z.array(propertyStorySchema).readonly(),
+    relationships: z
+      .array(
+        z.object({
+          relationship: z.string(),
+          type: z.string(),
+          state: z.enum(['present', 'waiting', 'ended']),
+          by: causeSchema.nullable(),
+          said: z.array(statementSchema).readonly(),
+          properties: z.array(propertyStorySchema).readonly(),
+        }),
+      )
+      .readonly(),
+    events: z.array(causeSchema).readonly(),
+    more: z.boolean().meta({ description: 'there are more events or relationships than were read' }),
+  })
+  .meta({ id: 'Explanation' }) satisfies z.ZodType<Explanation>;
 
 export const statsSchema = z
   .object({

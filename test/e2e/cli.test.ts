@@ -21,7 +21,20 @@ describe('usage', () => {
     const { code, stdout } = await cli(place({}), '--help');
     expect(code).toBe(0);
     for (const group of ['Run:', 'Try:', 'Look:', 'Operate:']) expect(stdout).toContain(`\n${group}\n`);
-    for (const command of ['serve', 'work', 'dev', 'demo', 'send', 'verify', 'events', 'query', 'backfill', 'schema', 'doctor']) {
+    for (const command of [
+      'serve',
+      'work',
+      'dev',
+      'demo',
+      'send',
+      'verify',
+      'events',
+      'explain',
+      'query',
+      'backfill',
+      'schema',
+      'doctor',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${command} .*[a-z]`, 'm'));
     }
   });
@@ -33,6 +46,9 @@ describe('usage', () => {
     ['an unknown option', ['doctor', '--jsn'], /unknown option '--jsn'/],
     ['a missing argument', ['send'], /missing required argument 'source'/],
     ['a value that is none', ['send', 'facts', '--count', 'many'], /whole number/],
+    ['a label that is none', ['explain', 'Nobody', 'shop', '1'], /the model has no Nobody; it has Customer, /],
+    ['half a key', ['explain', 'Order', 'shop'], /Order has the key source, id: give these 2, and perhaps a property/],
+    ['a property that is none', ['explain', 'Order', 'shop', '1', 'colour'], /Order has no colour; it has .*status/],
     ['a filter that is none', ['events', 'list', '--state', 'lost'], /state must be one of applied/],
     ['two queries at once', ['query', 'best-customers', '--cypher', 'RETURN 1'], /exactly one/],
     ['an unknown query', ['query', 'best'], /no query is called best; there are best-customers/],
@@ -203,6 +219,25 @@ describe('with databases', () => {
     expect(JSON.parse(String(got['body']))).toMatchObject({ id: placed?.['id'], facts: got['facts'] });
     const missing = await cli(here, 'events', 'get', 'facts:nobody');
     expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('the ledger has no event facts:nobody')]);
+  });
+
+  test('a node is explained, whole and by property', async () => {
+    const [{ subject } = {}] = (
+      await cli(here, 'events', 'list', '--source', 'facts', '--type', 'order.placed', '--limit', '1', '--json')
+    ).rows();
+    const [label = '', ...key] = String(subject).split('/');
+    const whole = await cli(here, 'explain', label, ...key);
+    expect(whole.stdout).toMatch(/^Order\/\S+ {2}present\n {2}exists by {3}facts:/);
+    for (const title of ['properties', 'relationships', 'events']) expect(whole.stdout).toContain(`\n\n${title}\n`);
+    const status = one(await cli(here, 'explain', label, ...key, 'status', '--json'));
+    expect(status).toMatchObject({
+      entity: subject,
+      state: 'present',
+      properties: [{ name: 'status', by: { state: 'applied' } }],
+      relationships: [],
+    });
+    const never = await cli(here, 'explain', label, ...key, 'status', '--why-not', 'stolen');
+    expect(never.stderr).toMatch(/No event that mentions Order\/\S+ says status is stolen\./);
   });
 
   test('queries answer by name and by Cypher, as JSON, CSV and table, and only read', async () => {

@@ -25,6 +25,7 @@ const LEVELS: readonly (readonly string[])[] = [
     'verify',
     'demo',
     'backfill',
+    'explain',
   ],
   ['http'],
   ['serve.ts', 'work.ts'],

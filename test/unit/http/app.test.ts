@@ -17,6 +17,16 @@ const faults: unknown[] = [];
 const asked: EventFilter[] = [];
 const metrics = createMetrics();
 
+const NOTHING_KNOWN = {
+  state: 'unseen',
+  existsBy: null,
+  removedBy: null,
+  properties: [],
+  relationships: [],
+  events: [],
+  more: false,
+} as const;
+
 const options: AppOptions = {
   events: {
     list: async (filter, page) => {
@@ -29,6 +39,7 @@ const options: AppOptions = {
       return undefined;
     },
   },
+  explainer: { explain: async (entity) => ({ ...NOTHING_KNOWN, entity }) },
   stats: async () => ({
     accepted: 1,
     duplicate: 0,
@@ -169,6 +180,18 @@ describe('errors', () => {
   test('an unknown event and an unknown path are 404', async () => {
     expect(await errorOf(await ask('/events/shop%3Anobody'))).toMatchObject({ code: 'NOT_FOUND' });
     expect((await ask('/nothing')).status).toBe(404);
+  });
+
+  test('an explanation wants a node, once, and nothing that it does not know', async () => {
+    expect(await (await ask('/admin/explain?entity=Order/s/1&about=status')).json()).toEqual({ ...NOTHING_KNOWN, entity: 'Order/s/1' });
+    for (const [query, path] of [
+      ['', 'entity'],
+      ['?entity=Order', 'entity'],
+      ['?entity=Order/s/1&entity=Order/s/2', 'entity'],
+      ['?entity=Order/s/1&why=1', 'why'],
+    ])
+      expect(await errorOf(await ask(`/admin/explain${query}`)), query).toMatchObject({ code: 'BAD_REQUEST', path });
+    expect(await errorOf(await ask('/admin/explain'))).toMatchObject({ message: 'entity is missing' });
   });
 
   test('a path that is badly encoded is 400', async () => {
