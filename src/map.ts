@@ -1,4 +1,4 @@
-/** The first step of `apply`: from an event as taken in to its facts, or to the reason why it has none. Pure. */
+/** The first step of `apply`: from an event as taken in to its facts, or to the reason why it has none. Reads and writes nothing. */
 import { IngestError } from './errors.ts';
 import { eventKey } from './event.ts';
 import type { Spoken, Taken } from './graph/batch.ts';
@@ -32,7 +32,10 @@ export interface MapOptions {
 /** How long a batch may hold up what else this process does: other batches' answers, locks of jobs, health. */
 const SLICE_MS = 5;
 
-/** Each event of a batch, in order. Mappings are the user's, and a batch may have thousands: others get their turn in between. */
+/**
+ * Each event of a batch, in order. Mappings are the user's, and a batch may have thousands: others get their turn in between.
+ * Throws `UNKNOWN_SOURCE` as `mapEvent` does.
+ */
 export async function mapEvents(intake: readonly Intake[], options: MapOptions): Promise<Told[]> {
   const told: Told[] = [];
   let sliceEndsMs = performance.now() + SLICE_MS;
@@ -45,9 +48,11 @@ export async function mapEvents(intake: readonly Intake[], options: MapOptions):
   return told;
 }
 
+/** Throws `UNKNOWN_SOURCE` where these sources lack the event's: then the configuration is at fault, and the event has to wait. */
 export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOptions): Told {
-  const { event } = intake;
+  const { event, unreadable } = intake;
   const source = sources.get(event.source);
+  if (source === undefined && unreadable === undefined) throw new IngestError('UNKNOWN_SOURCE', `no source is called ${event.source} here`);
   const base = {
     intake,
     key: eventKey(event.source, event.id),
@@ -58,8 +63,8 @@ export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOp
     facts: [],
   };
   try {
-    if (intake.unreadable !== undefined) throw new IngestError('BAD_VALUE', `a row of the queue is no event: ${intake.unreadable}`);
-    if (source === undefined) throw new IngestError('MAPPING_FAILED', `no source is called ${event.source} any more`);
+    if (unreadable !== undefined || source === undefined)
+      throw new IngestError('BAD_VALUE', `a row of the queue is no event: ${unreadable}`);
     const said = source.map(event, parseJson(event.body));
     if (typeof said.type !== 'string') throw new IngestError('MAPPING_FAILED', 'the mapping names no type', { path: 'type' });
     if (isIgnored(said)) return { ...base, state: 'ignored', type: said.type, error: undefined };

@@ -29,6 +29,8 @@ export interface Metrics {
   batchApplied(batch: BatchApplied): void;
   /** One stage of `apply` for one batch. */
   stage(stage: Stage, durationMs: number): void;
+  /** Events that were put off since this worker does not know their source; each time they come. */
+  sourceless(source: string, events: number): void;
   /** A batch is tried again; `reason` is an error code. */
   retried(reason: string): void;
   /** A sender was asked for an object or a certificate: the status of its answer, or an error code. */
@@ -82,6 +84,12 @@ export function createMetrics(): Metrics {
     name: 'eventgraft_outcomes_total',
     help: 'Events applied, by what became of them.',
     labelNames: ['state'],
+    registers,
+  });
+  const sourceless = new Counter({
+    name: 'eventgraft_sourceless_total',
+    help: 'Events put off for want of their source, each time they came.',
+    labelNames: ['source'],
     registers,
   });
   const retries = new Counter({
@@ -142,6 +150,7 @@ export function createMetrics(): Metrics {
       lastCommit.setToCurrentTime();
     },
     stage: (stage, durationMs) => stages.observe({ stage }, durationMs / 1_000),
+    sourceless: (source, events) => sourceless.inc({ source }, events),
     retried: (reason) => retries.inc({ reason }),
     fetched(source, answer, durationMs) {
       fetches.inc({ source, answer });

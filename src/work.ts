@@ -59,6 +59,7 @@ export async function startWork(
   closers.push(() => connection.disconnect());
   const hydration = startHydration({ config, setup, log }, closers, { redis: connection, metrics });
   const acknowledgement = startAcknowledgement({ config, setup, log }, closers, { redis: connection, bolt, metrics });
+  const saySourceless = createSourcelessSaying(log);
   const worker = createWorker(graph, {
     sources: setup.sources,
     maxFutureMs: config.maxFutureSeconds * 1_000,
@@ -66,6 +67,10 @@ export async function startWork(
     gateways: acknowledgement,
     report: {
       setAside: (events) => log.debug({ events }, 'events.set-aside'),
+      sourceless(source, events) {
+        metrics.sourceless(source, events);
+        saySourceless(source, events);
+      },
       applied(batch) {
         metrics.batchApplied(batch);
         const { outcomes, ...rest } = batch;
@@ -80,6 +85,7 @@ export async function startWork(
         lookAgain();
       },
       released: (outcomes) => log.info(tally(outcomes), 'quarantine.released'),
+      choreFailed: (chore, err) => log.warn({ chore, err }, 'chore.failed'),
     },
   });
   const consumer = createConsumer({
@@ -243,6 +249,21 @@ async function watchEpochs(lives: Lives, log: Log, closers: Closers): Promise<()
 }
 
 const WATERMARK_MS = 600_000;
+
+const SAY_AGAIN_MS = 60_000;
+
+/** Loud, but once a minute for each source, with what came since: the same events come again and again. */
+function createSourcelessSaying(log: Log, now: () => number = Date.now): (source: string, events: number) => void {
+  const unsaid = new Map<string, { events: number; sayAtMs: number }>();
+  return (source, more) => {
+    const { events, sayAtMs } = unsaid.get(source) ?? { events: 0, sayAtMs: -Infinity };
+    if (now() < sayAtMs) return void unsaid.set(source, { events: events + more, sayAtMs });
+    unsaid.set(source, { events: 0, sayAtMs: now() + SAY_AGAIN_MS });
+    const advice =
+      "Give this worker the source's configuration (its WEBHOOK_SECRET_<SOURCE>, its row in eventgraft.config.ts) and restart it; until then its events wait in the queue.";
+    log.error({ source, events: events + more, advice }, 'source.unknown');
+  };
+}
 
 function tally(outcomes: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -27,8 +27,17 @@ export interface GraphStore {
   lastCommitMs(): number;
   /** Marks of jobs that were settled longer ago than any worker can still hold them. Keeps what they counted. */
   forgetOldJobs(): Promise<void>;
-  /** Quarantined entries whose times are all at or before this instant. */
-  quarantined(until: bigint, limit: number): Promise<LedgerEntry[]>;
+  /** Some of the quarantined entries that are due: all times at or before `until`. None: there are no more. What it reads is bounded. */
+  quarantined(due: Due): Promise<LedgerEntry[]>;
+}
+
+export interface Due {
+  /** Epoch nanoseconds. */
+  readonly until: bigint;
+  /** Only those of these sources. */
+  readonly sources: readonly string[];
+  /** Not these, by ledger key. */
+  readonly except: readonly string[];
 }
 
 export type Stage = 'judge' | 'read' | 'fold' | 'write' | 'transaction';
@@ -48,6 +57,8 @@ export interface StoreOptions {
 /** As long as the duplicate marks in Redis: a worker that was cut off from both for longer counts its last jobs as late. */
 const OLD_JOB_MS = 7 * 86_400_000;
 const FORGET_AT_ONCE = 10_000;
+/** Of quarantined entries; a segment has up to a megabyte, or one event that is larger. */
+const RELEASE_AT_ONCE = { limit: 500n, segments: 8n };
 
 export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions = {}): GraphStore {
   const { deadlineMs = 60_000, minDeadlineMs = 5_000, now = Date.now, onRetry, onLasting, onStage } = options;
@@ -112,14 +123,14 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
         forgotten = Number(result.records[0]?.get('forgotten') ?? 0n);
       }
     },
-    quarantined: (until, limit) => transact(bolt, (tx) => readQuarantined(tx, statements, until, limit), { deadlineMs }),
+    quarantined: (due) => transact(bolt, (tx) => readQuarantined(tx, statements, due), { deadlineMs }),
   };
 }
 
-async function readQuarantined(tx: Tx, statements: Statements, until: bigint, limit: number): Promise<LedgerEntry[]> {
+async function readQuarantined(tx: Tx, statements: Statements, due: Due): Promise<LedgerEntry[]> {
   const result = await tx.run<{ positions: bigint[]; meta: string; bodies: string; states: string }>(statements.quarantined, {
-    until,
-    limit: BigInt(limit),
+    ...due,
+    ...RELEASE_AT_ONCE,
   });
   return result.records.flatMap((record) => {
     const entries = unpackSegment(record.get('meta'), record.get('bodies'), record.get('states'));

@@ -28,8 +28,10 @@ export interface Gathered {
 }
 
 /** A job of which some events are not committed yet, and could not be for now though the rest of the batch was. */
-export interface SlowJob {
+export interface LaterJob {
   readonly id: string;
+  /** `slow`: at least one takes too long. `sourceless`: this worker has no source of their name. */
+  readonly why: 'slow' | 'sourceless';
   /** The indices of these events in the job. */
   readonly left: readonly number[];
   /** The key of the first of them, for people. */
@@ -48,7 +50,7 @@ export interface ConsumerOptions {
    * Returns when with every event all is done, but for those that it names: with these their jobs come again, each in a batch
    * by itself. A throw is logged and the same batch handed over again, with backoff.
    */
-  readonly handle: (jobs: readonly Gathered[]) => Promise<readonly SlowJob[]>;
+  readonly handle: (jobs: readonly Gathered[]) => Promise<readonly LaterJob[]>;
   /** A batch takes whole jobs up to so many events (default 2,000) or characters of bodies (default 16 Mi), and one job at least. */
   readonly maxBatchEvents?: number;
   readonly maxBatchBytes?: number;
@@ -72,7 +74,7 @@ export interface Consumer {
   close(graceMs?: number): Promise<void>;
 }
 
-type End = 'done' | 'back' | SlowJob;
+type End = 'done' | 'back' | LaterJob;
 
 interface Held extends Gathered {
   readonly bytes: number;
@@ -143,11 +145,11 @@ export function createConsumer({
     throw new WaitingError(); // Tells BullMQ that the job has been moved already; it is no failure.
   }
 
-  async function putOff(job: Job, token: string, { id, key, left }: SlowJob): Promise<never> {
+  async function putOff(job: Job, token: string, { id, key, left, why }: LaterJob): Promise<never> {
     const delays = (putOffOf(job)?.delays ?? 0) + 1;
     const delayMs = backOffMs(delays, minDelayMs, maxDelayMs);
     const comesAgainAt = new Date(Date.now() + delayMs).toISOString();
-    log?.warn({ job: id, key, events: left.length, delays, comesAgainAt }, 'event.slow');
+    log?.warn({ job: id, key, events: left.length, delays, comesAgainAt }, `event.${why}`);
     // Where Redis has no memory for that, it is delayed all the same, and comes again as if for the first time: whole.
     await job.updateProgress({ delays, left } satisfies PutOff).catch((err: unknown) => log?.warn({ err, job: id }, 'progress.refused'));
     return delay(job, token, delayMs);
@@ -200,13 +202,14 @@ export function createConsumer({
     return count;
   }
 
-  /** Whether any event of the batch was done. */
+  /** Whether any event of the batch was done, or could have been were its source known here. */
   async function handleOnce(batch: readonly Held[]): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       try {
         const later = new Map((await handle(batch)).map((job) => [job.id, job]));
         for (const job of batch) job.end(later.get(job.id) ?? 'done');
-        return batch.some(({ id, events }) => later.get(id)?.left.length !== events.length);
+        const done = batch.some(({ id, events }) => later.get(id)?.left.length !== events.length);
+        return done || [...later.values()].every(({ why }) => why === 'sourceless');
       } catch (err) {
         log?.error({ err, jobs: batch.length, attempt }, 'batch.failed');
         await rest(attempt);

@@ -119,9 +119,13 @@ export interface WorkOptions {
   readonly maxDelayMs?: number;
   readonly lockMs?: number;
   readonly store?: GraphStore;
+  /** Those that this worker knows. Default: all. */
+  readonly known?: readonly Source[];
 }
 
 export interface Work {
+  /** Events of which it said that it does not know their source, by source. */
+  readonly sourceless: Map<string, number>;
   readonly lost: string[];
   readonly found: string[];
   readonly errors: string[];
@@ -135,14 +139,23 @@ export interface Work {
 export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly Source[]): Shopfloor {
   const inbox = createInbox(own);
   graph.feed({ redisUrl: own.server.url, prefix: own.prefix });
-  const named = new Map(sources.map((source) => [source.name, source]));
   const running = new Set<Work>();
 
   function work(options: WorkOptions = {}): Work {
-    const { asking = true, applying = true, telling = true, wide = 4, maxDelayMs = 200, lockMs = 5_000, store = graph.store } = options;
+    const {
+      asking = true,
+      applying = true,
+      telling = true,
+      wide = 4,
+      maxDelayMs = 200,
+      lockMs = 5_000,
+      store = graph.store,
+      known = sources,
+    } = options;
     const redis = connectRedis(own.server.url, { role: 'worker' });
-    const told: Pick<Work, 'lost' | 'found' | 'errors' | 'log'> = { lost: [], found: [], errors: [], log: [] };
-    const origins = sources.flatMap(({ hydrate, acknowledge }) => [hydrate, acknowledge].flatMap((at) => at?.origin ?? []));
+    const told: Omit<Work, 'kill' | 'close'> = { sourceless: new Map(), lost: [], found: [], errors: [], log: [] };
+    const named = new Map(known.map((source) => [source.name, source]));
+    const origins = known.flatMap(({ hydrate, acknowledge }) => [hydrate, acknowledge].flatMap((at) => at?.origin ?? []));
     const outward = {
       sources: named,
       outbound: createOutbound([...new Set(origins)], { timeoutMs: 5_000 }),
@@ -171,6 +184,9 @@ export function openShopfloor(own: OwnRedis, graph: TestGraph, sources: readonly
       aside: { wants: hydration.wants, add: aside.add },
       gateways: acknowledgement,
       releaseEveryMs: 500,
+      report: {
+        sourceless: (source, events) => void told.sourceless.set(source, (told.sourceless.get(source) ?? 0) + events),
+      },
     });
     const log = createLog({ level: 'warn' }, { write: (line) => void told.log.push(JSON.parse(line)) });
     const consumer = createConsumer({

@@ -6,8 +6,12 @@ import { apply } from '../../src/apply.ts';
 import { IngestError, type ErrorCode, type ErrorContext } from '../../src/errors.ts';
 import type { GraphStore, GraphTx } from '../../src/graph/store.ts';
 import type { Intake } from '../../src/map.ts';
+import { commerce } from '../../src/model/commerce.ts';
+import { facts } from '../../src/sources/facts.ts';
+import { secret } from '../support/deliveries.ts';
 
-const options = { sources: new Map(), maxFutureMs: 600_000 };
+const gone = facts()({ name: 'gone', secrets: [secret()], model: commerce });
+const options = { sources: new Map([[gone.name, gone]]), maxFutureMs: 600_000 };
 
 function intake(n: number): Intake[] {
   return Array.from({ length: n }, (_, index) => ({

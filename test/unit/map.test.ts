@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { mapEvents, type Intake } from '../../src/map.ts';
+import { mapEvent, mapEvents, type Intake } from '../../src/map.ts';
 import { commerce } from '../../src/model/commerce.ts';
 import type { Source } from '../../src/sources/source.ts';
 
@@ -27,6 +27,16 @@ function intake(n: number): Intake[] {
     event: { source: 'slow', id: String(index), body: '{}', bodyHash: String(index), headers: {}, receivedAtMs: 0 },
   }));
 }
+
+test("an event whose source is not known is nobody's failure: it throws, and a row that is no event does not", () => {
+  const event = { source: 'gone', id: '1', body: '{}', bodyHash: '1', headers: {}, receivedAtMs: 0 };
+  const one = { job: 'job', index: 0, of: 1, event };
+  expect(() => mapEvent(one, options)).toThrow(expect.objectContaining({ code: 'UNKNOWN_SOURCE' }));
+  expect(mapEvent({ ...one, unreadable: 'the job has no version' }, options)).toMatchObject({
+    state: 'failed',
+    error: { code: 'BAD_VALUE' },
+  });
+});
 
 test('a batch of slow mappings lets others have their turn, and keeps its order', async () => {
   let turns = 0;

@@ -5,11 +5,12 @@ import { IngestError } from '../../../src/errors.ts';
 import { conflictKey, type Event } from '../../../src/event.ts';
 import { createGraphStore, type GraphStore } from '../../../src/graph/store.ts';
 import { commerce } from '../../../src/model/commerce.ts';
+import { fromMs } from '../../../src/model/instant.ts';
 import { secretOf } from '../../../src/secret.ts';
 import { facts } from '../../../src/sources/facts.ts';
 import { permutations } from '../../../src/verify/schedule.ts';
 import { createWorker, type Worker } from '../../../src/worker.ts';
-import { assertConserved, bodyOf, eventOf, MAX_FUTURE_MS, openGraph, RECEIVED_MS, type TestGraph } from '../../support/graph.ts';
+import { assertConserved, bodyOf, eventOf, MAX_FUTURE_MS, openGraph, RECEIVED_MS, type Said, type TestGraph } from '../../support/graph.ts';
 
 let graph: TestGraph;
 beforeAll(async () => {
@@ -245,7 +246,7 @@ describe('a quarantined event', () => {
   });
 
   /** Workers that look for quarantined events at every turn, by a clock that the test turns. */
-  function start(count: number): void {
+  function start(count: number, sources = graph.sources): void {
     const store = createGraphStore(graph.bolt, commerce);
     const looking: GraphStore = {
       ...store,
@@ -254,24 +255,29 @@ describe('a quarantined event', () => {
         return store.quarantined(...which);
       },
     };
-    workers = Array.from({ length: count }, () =>
+    const more = Array.from({ length: count }, () =>
       createWorker(looking, {
-        sources: graph.sources,
+        sources,
         maxFutureMs: MAX_FUTURE_MS,
         releaseEveryMs: 5,
         now: () => nowMs,
         report: { released: (outcomes) => void released.push(...outcomes) },
       }),
     );
-    for (const worker of workers) worker.start();
+    for (const worker of more) worker.start();
+    workers.push(...more);
   }
 
   async function until(met: () => boolean | Promise<boolean>): Promise<void> {
     while (!(await met())) await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
-  const ahead = (id: string, minutes: number, set: Record<string, unknown> = { status: 'paid' }): Event =>
-    eventOf({ id, at: new Date(RECEIVED_MS + minutes * 60_000).toISOString(), facts: [order(set, id)] });
+  const told = (id: string, minutes: number, set: Record<string, unknown> = { status: 'paid' }): Said => ({
+    id,
+    at: new Date(RECEIVED_MS + minutes * 60_000).toISOString(),
+    facts: [order(set, id)],
+  });
+  const ahead = (...which: Parameters<typeof told>): Event => eventOf(told(...which));
   const statesOf = async (): Promise<Record<string, string>> =>
     Object.fromEntries((await graph.ledger()).map(({ key, state }) => [key, state]));
 
@@ -320,6 +326,70 @@ describe('a quarantined event', () => {
   test('may be of a year that no 64-bit count of nanoseconds reaches', async () => {
     expect(await graph.tell([eventOf({ id: 'far', at: '9999-12-31T23:59:59Z', facts: [order({ name: '#1' })] })])).toEqual(['quarantined']);
     expect(await statesOf()).toEqual({ 'shop:far': 'quarantined' });
+  });
+
+  test('is one of many in many segments: few are read at once, and all are released', async () => {
+    const many = Array.from({ length: 20 }, (_, i) => `e${i}`);
+    for (const id of many) await graph.tell([ahead(id, 20)]);
+    nowMs += 60 * 60_000;
+    const store = createGraphStore(graph.bolt, commerce);
+    const due = { until: fromMs(nowMs + MAX_FUTURE_MS), sources: ['shop'], except: ['shop:e0'] };
+    const some = (await store.quarantined(due)).map(({ key }) => key);
+    expect(some).toHaveLength(8);
+    expect(some).not.toContain('shop:e0');
+    start(1);
+    await until(() => released.length === many.length);
+    expect(looks).toBeGreaterThanOrEqual(4);
+    expect(new Set(Object.values(await statesOf()))).toEqual(new Set(['applied']));
+  });
+
+  test('waits for a worker that knows its source, and holds up no other', async () => {
+    await graph.tell([eventOf({ ...told('foreign', 20), source: 'other' })]);
+    await graph.tell([ahead('own', 20)]);
+    nowMs += 60 * 60_000;
+    start(1, new Map([...graph.sources].filter(([name]) => name !== 'other')));
+    await until(() => released.length > 0 && looks > 4);
+    expect(await statesOf()).toEqual({ 'other:foreign': 'quarantined', 'shop:own': 'applied' });
+    start(1);
+    await until(() => released.length === 2);
+    expect(await statesOf()).toEqual({ 'other:foreign': 'applied', 'shop:own': 'applied' });
+  });
+
+  test('is looked for again whatever goes wrong, which is said: an outage once, all else each time', async () => {
+    const failures: (Error | undefined)[] = [
+      ...Array.from({ length: 3 }, () => new IngestError('GRAPH_UNAVAILABLE', 'gone')),
+      new Error('a fault'),
+      new Error('a fault'),
+      undefined,
+      new IngestError('GRAPH_UNAVAILABLE', 'gone again'),
+    ];
+    const said: unknown[] = [];
+    const failing: GraphStore = {
+      ...graph.store,
+      async quarantined() {
+        const failure = failures.shift();
+        if (failure !== undefined) throw failure;
+        return [];
+      },
+      forgetOldJobs: () => Promise.reject(new Error('no marks')),
+    };
+    const worker = createWorker(failing, {
+      sources: graph.sources,
+      maxFutureMs: MAX_FUTURE_MS,
+      releaseEveryMs: 5,
+      report: { choreFailed: (chore, error) => void said.push([chore, error instanceof Error && error.message]) },
+    });
+    workers = [worker];
+    worker.start();
+    await until(() => failures.length === 0 && said.length >= 5);
+    expect(said).toHaveLength(5);
+    expect(said).toContainEqual(['forget', 'no marks']);
+    expect(said.filter((one) => Array.isArray(one) && one[0] === 'release').map((one) => Array.isArray(one) && one[1])).toEqual([
+      'gone',
+      'a fault',
+      'a fault',
+      'gone again',
+    ]);
   });
 
   test('that loses when its time has come is superseded', async () => {

@@ -199,11 +199,6 @@ describe('an event that cannot be mapped', () => {
     expect((await graph.ledger()).find(({ state }) => state === 'failed')?.error?.code).toBe(code);
   });
 
-  test('because its source is configured no more is kept, too', async () => {
-    expect(await graph.tell([eventOf({ id: 'x', source: 'gone', facts: [] }), good('a')])).toEqual(['failed', 'applied']);
-    expect((await graph.ledger())[0]?.error?.message).toContain('gone');
-  });
-
   test('a row of the queue that is no event is kept with its exact text, once', async () => {
     const outcomes: Outcome[] = [];
     const worker = graph.counting(

@@ -178,7 +178,7 @@ test('halves are given less time, and commit as they pass; a job that comes agai
   const orders = Array.from({ length: 8 }, (_, i) => `o${i}`);
   await hold('o1', 'o6');
   const job = { id: 'j-8', events: paidAll(...orders) };
-  const slow = { id: 'j-8', left: [1, 6], key: 'shop:o1-paid' };
+  const slow = { id: 'j-8', why: 'slow', left: [1, 6], key: 'shop:o1-paid' };
   try {
     let handled = false;
     const commits = new Set([worker.lastCommitMs()]);

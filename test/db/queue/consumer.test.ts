@@ -5,7 +5,7 @@ import { Queue } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createLog } from '../../../src/log.ts';
-import { createConsumer, type Consumer, type ConsumerOptions, type Gathered, type SlowJob } from '../../../src/queue/consumer.ts';
+import { createConsumer, type Consumer, type ConsumerOptions, type Gathered, type LaterJob } from '../../../src/queue/consumer.ts';
 import { createInbox, type Inbox } from '../../../src/queue/inbox.ts';
 import { isUnreadable } from '../../../src/queue/job.ts';
 import { connectRedis, waitUntilReady, type Redis } from '../../../src/queue/redis.ts';
@@ -149,8 +149,8 @@ describe('when handling fails', () => {
 });
 
 describe('a job that is slow', () => {
-  const slowJobs = (jobs: readonly Gathered[]): SlowJob[] =>
-    jobs.map(({ id, events }) => ({ id, key: 'acme:slow', left: [...events.keys()] }));
+  const slowJobs = (jobs: readonly Gathered[]): LaterJob[] =>
+    jobs.map(({ id, events }) => ({ id, why: 'slow', key: 'acme:slow', left: [...events.keys()] }));
   const idle = (): Promise<void> => Promise.resolve();
 
   it('comes again after a back-off that grows, counts as queued meanwhile, and goes when it is done', async () => {
@@ -271,7 +271,7 @@ describe('batches of which nothing is done', () => {
       minDelayMs: 60_000,
       handle: async (jobs) => {
         batches += 1;
-        return jobs.map(({ id, events }) => ({ id, key: 'acme:slow', left: [...events.keys()] }));
+        return jobs.map(({ id, events }) => ({ id, why: 'slow', key: 'acme:slow', left: [...events.keys()] }));
       },
     });
     for (let n = 0; n < 100; n++) await inbox.add(jobEvent(n));
@@ -279,6 +279,27 @@ describe('batches of which nothing is done', () => {
     await sleep(1_000);
     expect(batches).toBeLessThan(12);
     expect((await inbox.counts()).queued).toBe(100);
+  });
+});
+
+describe('batches of which every job wants a source that is not known here', () => {
+  it('are taken as fast as ever: others may come behind them', async () => {
+    let batches = 0;
+    const logged: unknown[] = [];
+    start(() => Promise.resolve(), {
+      maxBatchEvents: 1,
+      lanes: 1,
+      minDelayMs: 60_000,
+      log: createLog({ level: 'warn' }, { write: (line) => void logged.push(JSON.parse(line).msg) }),
+      handle: async (jobs) => {
+        batches += 1;
+        return jobs.map(({ id, events }) => ({ id, why: 'sourceless', key: 'gone:1', left: [...events.keys()] }));
+      },
+    });
+    for (let n = 0; n < 50; n++) await inbox.add(jobEvent(n));
+    await until(() => batches === 50, 2_000);
+    await until(async () => (await own.redis.zcard(`${own.prefix}:inbox:delayed`)) === 50);
+    expect(new Set(logged)).toEqual(new Set(['event.sourceless']));
   });
 });
 
