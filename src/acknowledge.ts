@@ -15,7 +15,7 @@ import { addTo } from './group.ts';
 import { noAnswer } from './outbound/answer.ts';
 import { createCircuit } from './outbound/circuit.ts';
 import type { Answer, Outbound } from './outbound/outbound.ts';
-import type { Left, Report, Reports, Taken } from './queue/reports.ts';
+import type { Left, Report, ReportInHand, Reports } from './queue/reports.ts';
 import { isBackfillId } from './sources/pages.ts';
 import type { Acknowledge, Source, Verdict } from './sources/source.ts';
 
@@ -165,13 +165,13 @@ function createLane(source: string, gateway: Acknowledge, options: Acknowledgeme
   }
 
   /** Where Redis does not do as asked, which its connection logs, what was left comes due when its hold ends, and is told again. */
-  async function exchange(room: number): Promise<readonly Taken[]> {
+  async function exchange(room: number): Promise<readonly ReportInHand[]> {
     const leaving = left;
     left = [];
     return reports.exchange(source, leaving, room).catch(() => []);
   }
 
-  function start(taken: Taken): void {
+  function start(taken: ReportInHand): void {
     const work: Promise<void> = tell(taken)
       .then((dueMs) => void left.push({ taken, dueMs }))
       .finally(() => {
@@ -182,7 +182,7 @@ function createLane(source: string, gateway: Acknowledge, options: Acknowledgeme
   }
 
   /** `done` once there is no more to tell, else how long to wait before it is tried again. Never rejects. */
-  async function tell({ report: wanted, member, tries }: Taken): Promise<Left['dueMs']> {
+  async function tell({ report: wanted, member, tries }: ReportInHand): Promise<Left['dueMs']> {
     const { id } = wanted;
     const key = eventKey(source, id);
     const again = (): number => (closing.aborted ? 0 : circuit.delayMs(tries + 1));

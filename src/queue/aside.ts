@@ -93,8 +93,7 @@ export function createAside({ redis, prefix, ask, concurrency = 200, lockMs = 5_
   worker.on('failed', (job, err) => log?.warn({ err, job: job?.id }, 'hydration.repeated'));
 
   async function handle(job: Job, token: string): Promise<void> {
-    const [row] = readJob(job.data);
-    const event = row === undefined || isUnreadable(row) ? undefined : row;
+    const event = eventIn(job.data);
     const asked: Asked = event === undefined ? { is: 'unwanted' } : await ask(event, job.attemptsStarted);
     if (closed && asked.is !== 'fetched') {
       await job.moveToWait(token);
@@ -108,7 +107,7 @@ export function createAside({ redis, prefix, ask, concurrency = 200, lockMs = 5_
     throw new WaitingError();
   }
 
-  /** Into the inbox and out of here at once. An event without a copy goes back as it came. */
+  /** Into the inbox and out of here at once. An event without a copy goes back as it came, and so does a job that is not understood here. */
   async function putBack(job: Job, token: string, event: Event | undefined): Promise<void> {
     const id = job.id ?? '';
     const data: unknown = event === undefined ? job.data : ({ v: 1, events: [event] } satisfies JobData);
@@ -161,6 +160,12 @@ export function createAside({ redis, prefix, ask, concurrency = 200, lockMs = 5_
       await Promise.all([inbox.close(), aside.close()]);
     },
   };
+}
+
+function eventIn(data: unknown): Event | undefined {
+  const rows = readJob(data);
+  const row = rows === 'newer' ? undefined : rows[0];
+  return row === undefined || isUnreadable(row) ? undefined : row;
 }
 
 /**

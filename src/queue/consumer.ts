@@ -2,10 +2,12 @@
  * The way out of the queue. Natural group commit: while batches are being handled, jobs gather, and the next batch takes
  * them all; when idle, a job is handled at once. A job is completed after its batch, and a batch that fails is tried again
  * until it does not: BullMQ's own retries, stall limits and failed set are never reached.
- *   gathered ──▶ in hand ──done──▶ completed
- *       ▲           ├──close──▶ back in the queue
- *       └─back-off──┴──slow───▶ delayed in the queue
- * Those that come again share one lane, one at a time, so that whatever is slow holds up nothing but what was slow before.
+ *   fetched ──▶ gathered ──▶ in hand ──done───▶ completed
+ *      │           ▲            ├────close──▶ back in the queue
+ *      │           └──back-off──┤
+ *      └──no room, not read─────┴────later──▶ delayed in the queue
+ * Those that come again share one lane, one at a time, so that whatever is slow holds up nothing but what was slow before. Where
+ * there is one lane for all, they take turns with first-comers.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -23,7 +25,7 @@ import { WORKER_OPTIONS } from './patience.ts';
 export interface Gathered {
   readonly id: string;
   readonly events: readonly Row[];
-  /** Of a job that comes again: the indices of the events that are still to be done. With all others everything is. */
+  /** Of a job that comes again: the indices of the events that are still to be done. Of a first-comer undefined: all are. */
   readonly left?: readonly number[] | undefined;
 }
 
@@ -67,9 +69,6 @@ export interface ConsumerOptions {
 export interface Consumer {
   /** Starts fetching; returns at once. */
   run(): void;
-  /** Stops handing batches over; resolves when the one in flight is done. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
   /** Finishes the batch in flight and gives the rest back to the queue. Within `graceMs`, whatever Redis does. */
   close(graceMs?: number): Promise<void>;
 }
@@ -101,13 +100,11 @@ export function createConsumer({
   log,
 }: ConsumerOptions): Consumer {
   const gathered: Held[] = [];
-  const slow = { gathered: [] as Held[], inHand: false };
+  const slow = { gathered: [] as Held[], inHand: false, isNext: true };
   const held = { jobs: 0, events: 0, bytes: 0 };
-  const draining = new Set<Promise<void>>();
   let awake = 0;
   /** Batches in a row, but for those that come again, of which nothing was done. */
   let inVain = 0;
-  let paused = false;
   const closing = new AbortController();
 
   const worker = new TolerantWorker(QUEUE, (job, token) => hold(job, token ?? ''), {
@@ -125,10 +122,10 @@ export function createConsumer({
   /** BullMQ completes the job when this resolves. */
   async function hold(job: Job, token: string): Promise<void> {
     const left = putOffOf(job)?.left;
-    const list = left === undefined ? gathered : slow.gathered;
-    if (left !== undefined && (list.length >= MAX_SLOW_JOBS || countBatch(list) < list.length))
-      return delay(job, token, backOffMs(1, minDelayMs, maxDelayMs));
+    if (left !== undefined && !hasRoomForSlow()) return delay(job, token, backOffMs(1, minDelayMs, maxDelayMs));
     const events = readJob(job.data);
+    if (events === 'newer') return putOffUnread(job, token);
+    const list = left === undefined ? gathered : slow.gathered;
     const bytes = events.reduce((sum, row) => sum + sizeOf(row), 0);
     weigh(1, events.length, bytes);
     try {
@@ -143,6 +140,20 @@ export function createConsumer({
     }
     await job.moveToWait(token);
     throw new WaitingError(); // Tells BullMQ that the job has been moved already; it is no failure.
+  }
+
+  /** What comes again waits here up to one batch of it; any more would fill the room that all others come through. */
+  function hasRoomForSlow(): boolean {
+    return slow.gathered.length < MAX_SLOW_JOBS && countBatch(slow.gathered) === slow.gathered.length;
+  }
+
+  /** A worker of the release that wrote it may be the next to take it. Not yet handled by anyone, so BullMQ's count of attempts will do. */
+  async function putOffUnread(job: Job, token: string): Promise<never> {
+    const delayMs = backOffMs(job.attemptsStarted, minDelayMs, maxDelayMs);
+    const comesAgainAt = new Date(Date.now() + delayMs).toISOString();
+    const advice = 'It was written by a newer release. Start a work of that release; until then the job waits in the queue.';
+    log?.error({ job: job.id, comesAgainAt, advice }, 'job.unread');
+    return delay(job, token, delayMs);
   }
 
   async function putOff(job: Job, token: string, { id, key, left, why }: LaterJob): Promise<never> {
@@ -165,20 +176,21 @@ export function createConsumer({
   }
 
   function wake(): void {
-    if (paused || awake >= lanes) return;
+    if (awake >= lanes) return;
     awake += 1;
-    const lane: Promise<void> = drain().finally(() => draining.delete(lane));
-    draining.add(lane);
+    void drain();
   }
 
   async function drain(): Promise<void> {
     await new Promise(setImmediate); // Lets the other jobs of this turn of the event loop come along.
-    while (!paused && !closing.signal.aborted) {
-      if (slow.gathered.length > 0 && !slow.inHand) {
+    while (!closing.signal.aborted) {
+      if (slow.gathered.length > 0 && !slow.inHand && (slow.isNext || gathered.length === 0)) {
         slow.inHand = true;
+        slow.isNext = false;
         await handleOnce(slow.gathered.splice(0, 1));
         slow.inHand = false;
       } else if (gathered.length > 0) {
+        slow.isNext = true;
         inVain = (await handleOnce(gathered.splice(0, countBatch(gathered)))) ? 0 : inVain + 1;
         // Or whatever makes all slow within milliseconds would put off the whole queue.
         if (inVain > 0) await rest(inVain);
@@ -202,7 +214,11 @@ export function createConsumer({
     return count;
   }
 
-  /** Whether any event of the batch was done, or could have been were its source known here. */
+  /**
+   * Hands a batch over until it is taken. An outage of Neo4j never comes here, since `handle` waits it out; what does is all else:
+   * Redis away when something was to be put there, or a fault of ours. Returns whether any event of the batch was done, or
+   * could have been were its source known here.
+   */
   async function handleOnce(batch: readonly Held[]): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -229,20 +245,8 @@ export function createConsumer({
     run() {
       worker.run().catch((err: unknown) => log?.error({ err }, 'consumer.stopped'));
     },
-    async pause() {
-      paused = true;
-      await worker.pause(true);
-      await Promise.all(draining);
-    },
-    async resume() {
-      paused = false;
-      await worker.resume();
-      for (let lane = 0; lane < lanes; lane++) wake();
-    },
     async close(graceMs = 10_000) {
       closing.abort();
-      paused = false;
-      wake(); // Gives back what a pause held.
       await Promise.race([worker.close(), sleep(graceMs, undefined, { ref: false })]);
     },
   };

@@ -14,14 +14,15 @@ import type { Keys } from './keys.ts';
 import { JOB_OPTIONS } from './patience.ts';
 import { newEpoch } from './redis.ts';
 
-export type Status = 'accepted' | 'duplicate' | 'overloaded';
+/** `accepted`: on disk now; `duplicate`: was before. */
+export type Status = 'accepted' | 'duplicate';
 
 export interface Passenger {
   readonly event: Event;
   readonly mark: string;
   /** About how much memory and disk it costs. */
   readonly bytes: number;
-  settle(status: Status): void;
+  settle(status: Status | 'overloaded'): void;
 }
 
 export interface EnqueueOptions {
@@ -53,7 +54,8 @@ return 1`;
 export async function enqueue(passengers: readonly Passenger[], room: number, options: EnqueueOptions): Promise<void> {
   const { redis, queue, keys } = options;
   const { epoch, known } = await readMarks(redis, keys, passengers);
-  const { fresh, again } = sort(passengers, known, room);
+  const { fresh, again, refused } = part(passengers, known, room);
+  for (const passenger of refused) passenger.settle('overloaded');
   const jobs = split(fresh, options);
   const multi = (await queue.getBackend().client).multi();
   for (const { id, seats } of jobs) {
@@ -100,20 +102,25 @@ async function readMarks(
   return readMarks(redis, keys, passengers);
 }
 
-/** Two of the same event in one flight: the first is accepted, the second waits for the first to be on the disk. */
-function sort(passengers: readonly Passenger[], known: readonly boolean[], room: number): { fresh: Passenger[]; again: Passenger[] } {
+/** Two of the same event in one flight: the first is fresh, and the second is a duplicate once that is on the disk. */
+function part(
+  passengers: readonly Passenger[],
+  known: readonly boolean[],
+  room: number,
+): Record<'fresh' | 'again' | 'refused', readonly Passenger[]> {
   const fresh: Passenger[] = [];
   const again: Passenger[] = [];
+  const refused: Passenger[] = [];
   const seen = new Set<string>();
   passengers.forEach((passenger, index) => {
     if (known[index] === true || seen.has(passenger.mark)) again.push(passenger);
-    else if (fresh.length >= room) passenger.settle('overloaded');
+    else if (fresh.length >= room) refused.push(passenger);
     else {
       seen.add(passenger.mark);
       fresh.push(passenger);
     }
   });
-  return { fresh, again };
+  return { fresh, again, refused };
 }
 
 function split(passengers: readonly Passenger[], { maxJobEvents, maxJobBytes }: EnqueueOptions): { id: string; seats: Passenger[] }[] {

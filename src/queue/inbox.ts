@@ -16,7 +16,6 @@ import { sizeOf } from './job.ts';
 import { keysOf, QUEUE } from './keys.ts';
 
 export type { Counts } from './depth.ts';
-export type Taken = 'accepted' | 'duplicate';
 
 export interface InboxOptions {
   /** Of role `inbox`; closed by its owner. */
@@ -34,9 +33,9 @@ export interface InboxOptions {
 
 export interface Inbox {
   /** Idempotent. `accepted`: on disk now; `duplicate`: was before. Throws `UNAVAILABLE` or `OVERLOADED`. */
-  add(event: Event): Promise<Taken>;
+  add(event: Event): Promise<Status>;
   /** As `add` for each, in order. Throws for the first that fails; the others may be stored, and trying again is safe. */
-  addAll(events: readonly Event[]): Promise<readonly Taken[]>;
+  addAll(events: readonly Event[]): Promise<readonly Status[]>;
   /** Exact and atomic. Throws `QUEUE_UNAVAILABLE`. */
   counts(): Promise<Counts>;
   /** Waits for those already let in, and lets nobody else in. */
@@ -74,7 +73,7 @@ export function createInbox({
   let depthReadAt = -Infinity;
   let lastSuccess = performance.now();
 
-  function add(event: Event): Promise<Taken> {
+  function add(event: Event): Promise<Status> {
     return new Promise((resolve, reject) => {
       const refusal = refuse();
       if (refusal !== undefined) return reject(refusal);
@@ -93,7 +92,7 @@ export function createInbox({
         mark: keys.mark(event.source, event.id, event.bodyHash),
         bytes,
         settled: false,
-        settle(status: Status) {
+        settle(status) {
           if (!leave()) return;
           if (status === 'overloaded') reject(overloaded());
           else resolve(status);

@@ -1,6 +1,6 @@
 /**
  * A job's payload: a tagged, versioned union, so that jobs of one version are read by the next. One job carries many
- * events. Reading never throws: what cannot be read comes out as itself, to be kept with its reason.
+ * events. Reading never throws: what no release could read comes out as itself, to be kept with its reason.
  */
 import { z } from 'zod';
 
@@ -39,10 +39,14 @@ const eventSchema = z.object({
     .exactOptional(),
 });
 
-/** The events of a job as BullMQ parsed it, in order; a row that is none in its place. */
-export function readJob(data: unknown): readonly Row[] {
+/**
+ * The events of a job as BullMQ parsed it, in order; a row that is none in its place. `newer`: a job of a later release, with
+ * who knows how many events, which a worker of that release reads.
+ */
+export function readJob(data: unknown): readonly Row[] | 'newer' {
   if (typeof data !== 'object' || data === null || !('v' in data)) return [unreadable('the job has no version', data)];
-  if (data.v !== 1) return [unreadable(`the job is of version ${String(data.v).slice(0, 20)}, which this release does not know`, data)];
+  if (typeof data.v === 'number' && Number.isSafeInteger(data.v) && data.v > 1) return 'newer';
+  if (data.v !== 1) return [unreadable('the job has a version that no release has', data)];
   if (!('events' in data) || !Array.isArray(data.events)) return [unreadable('the job has no list of events', data)];
   return data.events.map(readRow);
 }
@@ -112,10 +116,4 @@ function unreadable(reason: string, raw: unknown): Unreadable {
 /** `<random>-<count>`: the count is how `queued` is summed over the lists. Never all digits, which BullMQ keeps for its own ids. */
 export function jobId(random: string, count: number): string {
   return `j${random}-${count}`;
-}
-
-/** How many events a job of this id holds; a job that somebody else added counts as one. */
-export function countOf(id: string): number {
-  const m = /-(\d{1,6})$/.exec(id);
-  return m === null ? 1 : Number(m[1]);
 }

@@ -15,7 +15,7 @@ export type Report =
   | { readonly is: 'look' | 'release'; readonly id: string; readonly bodyHash: string };
 
 /** A report in hand; how it is left says whether it is over. */
-export interface Taken {
+export interface ReportInHand {
   readonly report: Report;
   /** How often it was put off before. */
   readonly tries: number;
@@ -26,7 +26,7 @@ export interface Taken {
 
 /** `done`, or due again after so many milliseconds. */
 export interface Left {
-  readonly taken: Taken;
+  readonly taken: ReportInHand;
   readonly dueMs: number | 'done';
 }
 
@@ -34,7 +34,7 @@ export interface Reports {
   /** On disk when it resolves. Idempotent. Throws when Redis did not do as asked: try again. */
   add(source: string, reports: readonly Report[]): Promise<void>;
   /** Leaves some, and takes up to `limit` that are due, the oldest first, each for one taker at a time. In one trip: each waits for the disk. */
-  exchange(source: string, left: readonly Left[], limit: number): Promise<readonly Taken[]>;
+  exchange(source: string, left: readonly Left[], limit: number): Promise<readonly ReportInHand[]>;
 }
 
 export interface ReportsOptions {
@@ -92,7 +92,7 @@ export function createReports({ redis, prefix, holdMs = 30_000 }: ReportsOptions
       const leaving = left.flatMap(({ taken, dueMs }) => [taken.member, taken.heldUntilMs, dueMs === 'done' ? dueMs : Math.ceil(dueMs)]);
       const answer = await redis.eval(EXCHANGE, 2, keys.reports(source), keys.reportTries(source), limit, holdMs, ...leaving);
       const [heldUntilMs, ...rest] = answer as [number, ...(string | number)[]];
-      const taken: Taken[] = [];
+      const taken: ReportInHand[] = [];
       for (let i = 0; i < rest.length; i += 2) {
         const member = String(rest[i]);
         const report = readMember(member);

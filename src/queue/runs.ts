@@ -37,10 +37,10 @@ const runSchema = z.object({
 export type Run = z.infer<typeof runSchema>;
 
 /** What Redis says to who is at a job. `behind`: it has lost the end of its log, and knows an earlier place of this run. `gone`: it knows nothing of it. */
-export type Held = 'held' | 'taken' | 'behind' | 'gone';
+export type Standing = 'held' | 'taken' | 'behind' | 'gone';
 
 /**
- * KEYS lease, runs · ARGV holder, lease in ms, job, the run as it is to be or '', as it was kept last or '' for a new holder → Held
+ * KEYS lease, runs · ARGV holder, lease in ms, job, the run as it is to be or '', as it was kept last or '' for a new holder → Standing
  * A holder who was away so long that another has come and gone finds the other's name in the run.
  */
 const HOLD = `
@@ -66,7 +66,7 @@ export interface Runs {
   /** Takes the job for a new holder, and with it a run; false: somebody else has it. */
   take(job: string, holder: string, run?: Run): Promise<boolean>;
   /** Keeps the job, whose run was kept last as `was`, and with `next` how far it is now. Doing it again changes nothing. */
-  hold(job: string, was: Run, next?: Run): Promise<Held>;
+  hold(job: string, was: Run, next?: Run): Promise<Standing>;
   letGo(job: string, holder: string): Promise<void>;
 }
 
@@ -78,9 +78,9 @@ export function openRuns(redis: Redis, prefix: string, leaseMs = LEASE_MS): Runs
   const leaseOf = (job: string): string => `${backfills}:${job}`;
   // Through the schema, so that the same run is the same text.
   const write = (run: Run | undefined): string => (run === undefined ? '' : JSON.stringify(runSchema.parse(run)));
-  const hold = async (job: string, holder: string, next: Run | undefined, was?: Run): Promise<Held> => {
+  const hold = async (job: string, holder: string, next: Run | undefined, was?: Run): Promise<Standing> => {
     const said: unknown = await redis.eval(HOLD, 2, leaseOf(job), backfills, holder, leaseMs, job, write(next), write(was));
-    return HELD.parse(said);
+    return STANDING.parse(said);
   };
   return {
     find: async (job) => {
@@ -97,7 +97,7 @@ export function openRuns(redis: Redis, prefix: string, leaseMs = LEASE_MS): Runs
   };
 }
 
-const HELD = z.enum(['held', 'taken', 'behind', 'gone'] satisfies Held[]);
+const STANDING = z.enum(['held', 'taken', 'behind', 'gone'] satisfies Standing[]);
 
 function readRun(text: string): Run {
   const read = runSchema.safeParse(JSON.parse(text));

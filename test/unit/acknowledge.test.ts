@@ -4,7 +4,7 @@ import { createAcknowledgement, type Acknowledgement, type AcknowledgementOption
 import type { Outcome } from '../../src/apply.ts';
 import { IngestError } from '../../src/errors.ts';
 import type { Answer } from '../../src/outbound/outbound.ts';
-import type { Left, Report, Taken } from '../../src/queue/reports.ts';
+import type { Left, Report, ReportInHand } from '../../src/queue/reports.ts';
 import { facts } from '../../src/sources/facts.ts';
 import { acknowledging } from '../../src/sources/gateway.ts';
 import { backfillId } from '../../src/sources/pages.ts';
@@ -23,7 +23,7 @@ afterEach(async () => {
 function start(over: Partial<AcknowledgementOptions> = {}, answer: (url: string) => Partial<Answer> = () => ({})) {
   const added: string[] = [];
   const left: Left[] = [];
-  const due: Taken[] = [];
+  const due: ReportInHand[] = [];
   const posted: { url: string; body: string }[] = [];
   const told: string[] = [];
   const gated = acknowledging(facts(), { url: GATE });

@@ -227,6 +227,30 @@ describe('a job that is slow', () => {
     expect([warned, await failed()]).toEqual([['event.slow', 'progress.refused'], 0]);
   });
 
+  it('takes turns with first-comers where there is one lane for all', async () => {
+    const turns: string[] = [];
+    const three = createInbox({ ...own, maxJobEvents: 3 });
+    start(idle, {
+      lanes: 1,
+      maxBatchEvents: 3,
+      minDelayMs: 500,
+      handle: async (jobs) => {
+        const comesAgain = jobs.some(({ left }) => left !== undefined);
+        if (!comesAgain && turns.length === 0) return slowJobs(jobs);
+        if (turns.length === 0) {
+          await three.addAll(jobEvents(10, 9));
+          await sleep(600); // By then the others are there, too.
+        }
+        turns.push(comesAgain ? 'again' : 'first');
+        return [];
+      },
+    });
+    for (let n = 0; n < 3; n++) await inbox.add(jobEvent(n));
+    await until(empty);
+    expect(turns).toEqual(['again', 'first', 'again', 'first', 'again', 'first']);
+    await three.close();
+  });
+
   it('shares a lane with its like, and however many there are they take no room from others', async () => {
     const slow = new Set<string>();
     const seen: string[] = [];
@@ -353,25 +377,39 @@ describe('when Redis goes away', () => {
   });
 });
 
-describe('pausing', () => {
-  it('holds batches back, and loses none', async () => {
+describe('a job of a newer release', () => {
+  it('waits for a worker that can read it, is said of as an error, and goes whole', async () => {
+    const newer = { v: 2, events: jobEvents(0, 3) };
+    const queue = new Queue('inbox', { connection: own.redis, prefix: own.prefix });
+    await queue.add('events', newer, { jobId: 'jnewer-3' });
+    const logged: Record<string, unknown>[] = [];
     const seen: string[] = [];
-    const consumer = start(async (jobs) => void seen.push(...ids(jobs)));
-    await sleep(100);
-    await consumer.pause();
-    await inbox.addAll(jobEvents(0, 20));
-    await sleep(300);
-    expect(seen).toEqual([]);
-    await consumer.resume();
+    const old = start(async (jobs) => void seen.push(...ids(jobs)), {
+      minDelayMs: 100,
+      log: createLog({ level: 'warn' }, { write: (line) => void logged.push(JSON.parse(line)) }),
+    });
+    await inbox.add(jobEvent(9));
+    await until(() => logged.length >= 2 && seen.length === 1);
+    await old.close();
+    expect(logged[0]).toMatchObject({ level: 'error', msg: 'job.unread', job: 'jnewer-3', comesAgainAt: expect.stringMatching(/Z$/) });
+    expect((await inbox.counts()).queued).toBe(3);
+    // What its own release sees: nothing of it was done, and nothing is left out.
+    await own.redis.hset(`${own.prefix}:inbox:jnewer-3`, 'data', JSON.stringify({ ...newer, v: 1 }));
+    const left: unknown[] = [];
+    start(async (jobs) => {
+      seen.push(...ids(jobs));
+      left.push(...jobs.map((one) => one.left));
+    });
     await until(empty);
-    expect(seen).toHaveLength(20);
+    expect([seen.length, left]).toEqual([4, [undefined]]);
+    await queue.close();
   });
 });
 
 describe('rows that are no events', () => {
   it('come out with their text, whatever somebody put into the queue', async () => {
     const queue = new Queue('inbox', { connection: own.redis, prefix: own.prefix });
-    await queue.add('events', { v: 7, what: 'later' });
+    await queue.add('events', { what: 'nothing' });
     await queue.add('events', 'text');
     const broken = await queue.add('events', {});
     const seen: string[] = [];
@@ -379,7 +417,7 @@ describe('rows that are no events', () => {
     start(async (jobs) => void seen.push(...ids(jobs)));
     await until(empty);
     await sleep(50);
-    expect(seen.toSorted()).toEqual(['unreadable: text', 'unreadable: {"v":7,"what":"later"}', 'unreadable: {not json'].toSorted());
+    expect(seen.toSorted()).toEqual(['unreadable: text', 'unreadable: {"what":"nothing"}', 'unreadable: {not json'].toSorted());
     expect(await failed()).toBe(0);
     await queue.close();
   });
