@@ -12,6 +12,7 @@ import { decodeEdge, decodeNode, decodeValues } from '../model/codec.ts';
 import { edgeRef, nodeRef, parseEdgeId, type EdgeRef, type NodeRef } from '../model/refs.ts';
 import type { AtomicFact } from '../model/resolve.ts';
 import type { Scalar } from '../model/values.ts';
+import { IngestError } from '../errors.ts';
 import { addTo } from '../group.ts';
 import { createLoaded, indexKey, type Loaded } from './loaded.ts';
 import { createLocker, vanished } from './lock.ts';
@@ -79,16 +80,15 @@ export function createReader(model: Model, statements: Statements): Reader {
     await Promise.all(
       [...byType].map(async ([shape, owners]) => {
         const rows = owners.map((owner, i) => [i, loaded.nodeElements.get(owner.id)]);
-        const result = await tx.run<{ i: number; element: string; properties: Stored; other: unknown[] }>(
+        const result = await tx.run<{ i: number; element: string; properties: Stored; other: unknown[]; stands: boolean }>(
           statements.edges.get(shape.type)?.[which] ?? '',
           { rows },
         );
         for (const record of result.records) {
           const owner = owners[record.get('i')] as NodeRef;
           const properties = record.get('properties');
-          if (record.get('other').includes(null)) throw vanished(`an edge ${shape.type}`);
           const ownerIsTo = which === 'bySlot' && shape.owner === 'to';
-          const other = refFromKey(ownerIsTo ? shape.from : shape.to, record.get('other'));
+          const other = otherEnd(owner, shape, ownerIsTo ? shape.from : shape.to, record.get('other'), record.get('stands'));
           const ref = ownerIsTo
             ? edgeRef(shape, other, owner, edgeKey(shape, properties))
             : edgeRef(shape, owner, other, edgeKey(shape, properties));
@@ -102,21 +102,24 @@ export function createReader(model: Model, statements: Statements): Reader {
     const nodes = [...removed.values()].filter((ref) => !loaded.provisional.has(ref.id));
     if (nodes.length === 0) return;
     const rows = nodes.map((ref, i) => [i, loaded.nodeElements.get(ref.id)]);
-    const result = await tx.run<{ i: number; type: string; outgoing: boolean; element: string; properties: Stored; other: Stored }>(
-      statements.nodeEdges,
-      { rows },
-    );
+    const result = await tx.run<{
+      i: number;
+      type: string;
+      outgoing: boolean;
+      element: string;
+      properties: Stored;
+      other: Stored;
+      stands: boolean;
+    }>(statements.nodeEdges, { rows });
     for (const record of result.records) {
       const node = nodes[record.get('i')] as NodeRef;
       const shape = model.relationships.get(record.get('type'));
       if (shape === undefined) continue;
       const properties = record.get('properties');
       const otherShape = record.get('outgoing') ? shape.to : shape.from;
-      const stored = record.get('other');
-      const other = refFromKey(
-        otherShape,
-        otherShape.key.map(({ name }) => stored[name]),
-      );
+      const parts = record.get('other');
+      const key = otherShape.key.map(({ name }) => parts[name]);
+      const other = otherEnd(node, shape, otherShape, key, record.get('stands'));
       const [from, to] = record.get('outgoing') ? [node, other] : [other, node];
       addVisible(loaded, edgeRef(shape, from, to, edgeKey(shape, properties)), record.get('element'), properties);
     }
@@ -204,11 +207,22 @@ function boltKey(key: readonly Scalar[], shape: RelationshipShape): unknown[] {
   return key.map((value, part) => scalarToBolt(shape.key[part]?.type.type ?? 'text', value));
 }
 
-function refFromKey(shape: NodeShape, stored: readonly unknown[]): NodeRef {
-  return nodeRef(
-    shape,
-    shape.key.map(({ type }, part) => scalarFromBolt(type.type, stored[part]) ?? ''),
-  );
+/**
+ * The node at the other end of an edge of ours. Without its whole key it cannot be told from others: it was deleted while the edge's
+ * lock was waited for, or somebody took a part of its key, and that lasts until it is put back.
+ */
+function otherEnd(node: NodeRef, { type }: RelationshipShape, shape: NodeShape, stored: readonly unknown[], stands: boolean): NodeRef {
+  if (!stands) throw vanished(`an edge ${type} of ${node.id}`);
+  const key = shape.key.map(({ name, type: part }, i) => {
+    const value = scalarFromBolt(part.type, stored[i]);
+    if (value !== undefined) return value;
+    const what = `${node.id} -${type}- a ${shape.label} without its \`${name}\``;
+    throw new IngestError(
+      'GRAPH_CONFLICT',
+      `${what}, which somebody has removed or changed: put it back, or that node cannot be told from others`,
+    );
+  });
+  return nodeRef(shape, key);
 }
 
 function edgeKey(shape: RelationshipShape, properties: Stored): Scalar[] {

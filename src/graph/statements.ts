@@ -66,7 +66,11 @@ export function createStatements(model: Model): Statements {
     knownEvents: statement('read/known-events'),
     hiddenNodes: statement('read/hidden-nodes'),
     countHiddenEdges: statement('read/count-hidden-edges'),
-    nodeEdges: statement('read/node-edges'),
+    nodeEdges: statement('read/node-edges', {
+      KEYS: keyParts(model)
+        .map((name) => `.${name}`)
+        .join(', '),
+    }),
     hiddenEdges: statement('read/hidden-edges'),
     hiddenEdgesFrom: statement('read/hidden-edges-from'),
     hiddenEdgesTo: statement('read/hidden-edges-to'),
@@ -89,6 +93,12 @@ export function createStatements(model: Model): Statements {
     settlePart: statement('write/settle-part'),
     forgetJobs: statement('write/forget-jobs'),
   };
+}
+
+/** The names of all key parts of nodes that have edges. */
+function keyParts({ relationships }: Model): string[] {
+  const ends = [...relationships.values()].flatMap(({ from, to }) => [...from.key, ...to.key]);
+  return [...new Set(ends.map(({ name }) => name))];
 }
 
 function nodeStatements(shape: NodeShape): NodeStatements {

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
+import type { IngestError } from '../../../src/errors.ts';
+import { createGraphStore } from '../../../src/graph/store.ts';
+import { commerce } from '../../../src/model/commerce.ts';
 import { eventOf, openGraph, type TestGraph } from '../../support/graph.ts';
 
 let graph: TestGraph;
@@ -51,6 +54,40 @@ describe('a node that somebody else made is one that no event has told of', () =
     expect(await counts()).toEqual({ visible: 0n, waiting: 1n });
     await graph.tell([eventOf({ id: 'node', facts: [{ upsert: { node: 'Payment', key: { id: 'p' }, set: { status: 'paid' } } }] })]);
     expect(await counts()).toEqual({ visible: 1n, waiting: 0n });
+  });
+});
+
+describe('a customer of whom somebody has taken the id', () => {
+  const lasting: IngestError[] = [];
+  const placed = (id: string, customer: string, order: string, second: string) =>
+    eventOf({
+      id,
+      at: `2026-11-21T09:00:${second}Z`,
+      facts: [{ link: { relationship: 'PLACED', from: { id: customer }, to: { id: order } } }],
+    });
+  const remove = eventOf({ id: 'r', at: '2026-11-21T09:01:00Z', facts: [{ remove: { node: 'Order', key: { id: 'o' } } }] });
+
+  beforeEach(async () => {
+    lasting.length = 0;
+    await graph.tell([placed('e1', 'c', 'o', '01')]);
+    await graph.run("MATCH (c:Customer {id: 'c'}) REMOVE c.id SET c.was = 'c'");
+  });
+
+  test.each([
+    ['points elsewhere', () => placed('e2', 'd', 'o', '02'), ['Customer/shop/d-[PLACED]->Order/shop/o']],
+    ['is removed', () => remove, []],
+  ])('holds up no event but those of an order of his that %s, which come again and say what to mend', async (_, event, edges) => {
+    const store = createGraphStore(graph.bolt, commerce, { onLasting: (error) => lasting.push(error) });
+    const batch = [event(), placed('e3', 'd', 'other', '03')];
+    expect(await graph.tell(batch, { store, job: 'j-2' })).toEqual(['slow', 'applied']);
+    expect(new Set(lasting.map(({ code, message }) => `${code}: ${message}`))).toEqual(
+      new Set([
+        'GRAPH_CONFLICT: Order/shop/o -PLACED- a Customer without its `id`, which somebody has removed or changed: put it back, or that node cannot be told from others',
+      ]),
+    );
+    await graph.run('MATCH (c:Customer) WHERE c.was IS NOT NULL SET c.id = c.was REMOVE c.was');
+    expect(await graph.tell(batch, { store, job: 'j-2' })).toEqual(['applied', 'settled']);
+    expect([...(await graph.graph()).edges.keys()].toSorted()).toEqual([...edges, 'Customer/shop/d-[PLACED]->Order/shop/other']);
   });
 });
 
