@@ -19,9 +19,17 @@ export interface EpochCheck {
   readonly lastAppliedAtMs: number | undefined;
 }
 
-/** Compares the two lives and makes them one again: afterwards a second call says `same`. */
+/**
+ * Compares the two lives and makes them one again. The order of the reads is what makes it right while other workers write:
+ * a watermark goes into the graph first and a new epoch into Redis first, and of either the second place is read first. So the graph
+ * knows each watermark that was seen in Redis, and an epoch that was seen in the graph is never newer than the one in Redis: the
+ * graph is not set back to an old one. Left over: for as long as another worker has renewed the epoch of Redis and not yet written it
+ * into the graph, it says `redis-lost` beside that one's `graph-restored`; a loss it is.
+ */
 export async function matchEpochs({ redis, prefix, bolt }: Lives): Promise<EpochCheck> {
-  const [epoch, watermark, meta] = await Promise.all([readEpoch(redis, prefix), readWatermark(redis, prefix), readMeta(bolt)]);
+  const watermark = await readWatermark(redis, prefix);
+  const meta = await readMeta(bolt);
+  const epoch = await readEpoch(redis, prefix);
   const { lastAppliedAtMs } = meta;
   if (meta.epoch !== undefined && meta.epoch !== epoch) {
     await setEpoch(bolt, epoch);

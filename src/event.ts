@@ -3,6 +3,8 @@
  * Everything here is plain data that survives JSON, so that a job written by one version is read by the next.
  */
 
+import { IngestError } from './errors.ts';
+
 /** One HTTP request (or queue message) before anything in it is trusted. Header names are lower-case. */
 export interface Delivery {
   readonly source: string;
@@ -55,6 +57,19 @@ export interface Stats {
   /** A view: these are applied, and an edge of theirs waits. */
   readonly parked: number;
   readonly states: Readonly<Record<State, number>>;
+}
+
+/** Characters. Long enough for every sender, short enough for an index. */
+export const MAX_EVENT_ID_LENGTH = 1_024;
+
+export function isEventId(id: unknown): id is string {
+  return typeof id === 'string' && id.length > 0 && id.length <= MAX_EVENT_ID_LENGTH && id.isWellFormed();
+}
+
+/** Throws `NO_IDENTITY` for what could be taken in under no id, or not be read again. */
+export function checkEventId(id: unknown): void {
+  if (isEventId(id)) return;
+  throw new IngestError('NO_IDENTITY', `an id must be text of 1 to ${MAX_EVENT_ID_LENGTH} characters, without lone surrogates`);
 }
 
 const NEEDS_ESCAPE = /[%~]/g;

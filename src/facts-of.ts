@@ -2,6 +2,7 @@
 import type { FactsOf } from './graph/event-view.ts';
 import { parseJson } from './json.ts';
 import { Decimal } from './model/values.ts';
+import { atOnce } from './sources/at-once.ts';
 import type { Source } from './sources/source.ts';
 
 /** Facts in the form of the envelope; none where the source is gone, ignores the event, or cannot map it. */
@@ -10,7 +11,7 @@ export function createFactsOf(sources: ReadonlyMap<string, Source>): FactsOf {
     const source = sources.get(event.source);
     if (source === undefined) return [];
     try {
-      const said = source.map(event, parseJson(event.body));
+      const said = atOnce(source.map(event, parseJson(event.body)), 'map');
       return (said.facts ?? []).map(plain);
     } catch {
       return [];

@@ -15,6 +15,7 @@ import { answeredAtMs, noAnswer } from './outbound/answer.ts';
 import { createCircuit } from './outbound/circuit.ts';
 import type { Answer, Outbound } from './outbound/outbound.ts';
 import type { Asked } from './queue/aside.ts';
+import { atOnce } from './sources/at-once.ts';
 import type { Hydrate, Source, Wanted } from './sources/source.ts';
 
 /** What there is to tell; logs and metrics hang here. */
@@ -124,7 +125,10 @@ export function createHydration(options: HydrationOptions): Hydration {
 function wantedBy(source: Source | undefined, event: Event): Wanted | undefined {
   if (source?.hydrate === undefined) return undefined;
   try {
-    return source.hydrate.wants(event, () => parseJson(event.body));
+    return atOnce(
+      source.hydrate.wants(event, () => parseJson(event.body)),
+      'wants',
+    );
   } catch {
     return undefined; // The mapping will say what is wrong with it.
   }

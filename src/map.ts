@@ -6,6 +6,7 @@ import type { LedgerError } from './graph/segment.ts';
 import { parseJson } from './json.ts';
 import { fromMs } from './model/instant.ts';
 import { resolve, type AtomicFact } from './model/resolve.ts';
+import { atOnce } from './sources/at-once.ts';
 import { isIgnored, type Source } from './sources/source.ts';
 
 /** An event on its way into the graph. */
@@ -65,7 +66,7 @@ export function mapEvent(intake: Intake, { sources, maxFutureMs, asOfMs }: MapOp
   try {
     if (unreadable !== undefined || source === undefined)
       throw new IngestError('BAD_VALUE', `a row of the queue is no event: ${unreadable}`);
-    const said = source.map(event, parseJson(event.body));
+    const said = atOnce(source.map(event, parseJson(event.body)), 'map');
     if (typeof said.type !== 'string') throw new IngestError('MAPPING_FAILED', 'the mapping names no type', { path: 'type' });
     if (isIgnored(said)) return { ...base, state: 'ignored', type: said.type, error: undefined };
     const resolved = resolve(source.model, event, said, source.sameId);

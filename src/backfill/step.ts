@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { fetchVariable } from '../config.ts';
 import { IngestError } from '../errors.ts';
-import type { Event } from '../event.ts';
+import { checkEventId, type Event } from '../event.ts';
 import type { Outbound } from '../outbound/outbound.ts';
 import type { Run } from '../queue/runs.ts';
 import { estimateQueued } from '../queue/depth.ts';
@@ -36,7 +36,7 @@ export interface StepOptions {
 const REFUSED_RETRY_MS = 250;
 const DEPTH_RETRY_MS = 500;
 
-/** A step throws what `Ask` throws, its words completed by what to set; an outage of Redis is waited for. */
+/** A step throws what `Ask` throws, its words completed by what to set, and `NO_IDENTITY` where a pack finds an event without a usable id; an outage of Redis is waited for. */
 export function createStep(options: StepOptions): (run: Run) => Promise<Run> {
   const { source, lists, range, token, redis, inbox, waitAtQueued, signal, waiting } = options;
   const ask = createAsk({ ...options, headers: lists.headers(token) });
@@ -72,7 +72,10 @@ export function createStep(options: StepOptions): (run: Run) => Promise<Run> {
     }
     const { found, next, firstMs } = read;
     const receivedAtMs = Date.now();
-    const events = found.map((one): Event => ({ source, receivedAtMs, ...one }));
+    const events = found.map((one): Event => {
+      checkEventId(one.id);
+      return { source, receivedAtMs, ...one };
+    });
     const { accepted, duplicate } = await takeIn(events, inbox, signal, waiting);
     return {
       ...run,

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { SOURCE_NAME, type Event, type Fetched } from '../event.ts';
+import { isEventId, MAX_EVENT_ID_LENGTH, SOURCE_NAME, type Event, type Fetched } from '../event.ts';
 
 export interface JobData {
   readonly v: 1;
@@ -24,7 +24,7 @@ const wellFormed = z.string().refine((text) => text.isWellFormed(), 'holds a lon
 
 const eventSchema = z.object({
   source: z.string().regex(SOURCE_NAME, 'is no source name'),
-  id: wellFormed.min(1).max(1024),
+  id: wellFormed.min(1).max(MAX_EVENT_ID_LENGTH),
   body: wellFormed,
   bodyHash: z.string().regex(SHA256, 'is no SHA-256'),
   headers: z.record(z.string(), wellFormed),
@@ -73,10 +73,7 @@ function isEvent(row: unknown): row is Event {
   return (
     typeof source === 'string' &&
     SOURCE_NAME.test(source) &&
-    typeof id === 'string' &&
-    id.length > 0 &&
-    id.length <= 1024 &&
-    id.isWellFormed() &&
+    isEventId(id) &&
     typeof body === 'string' &&
     body.isWellFormed() &&
     typeof bodyHash === 'string' &&

@@ -102,6 +102,24 @@ describe('WooCommerce', () => {
     expect(await totals()).toEqual(everyOrder(250));
   });
 
+  it('an id that no event may have stops the run, and nothing of its page is taken in', async () => {
+    lists.things.set('customers', [{ id: '7', changed: FROM, shows: { email: 'a@b.example' } }]);
+    const { backfill: own } = shop;
+    if (own === undefined) throw new Error('the pack has lists');
+    const faulty: Source = {
+      ...shop,
+      backfill: {
+        ...own,
+        read: (...page) => {
+          const { found, next } = own.read(...page);
+          return { found: found.map((one) => ({ ...one, id: '' })), next };
+        },
+      },
+    };
+    await expect(run(faulty)).rejects.toMatchObject({ code: 'NO_IDENTITY' });
+    expect(await counts()).toMatchObject({ accepted: 0, queued: 0 });
+  });
+
   it('a second run finds the same states, which are known', async () => {
     lists.things.set('orders', orders(120));
     await run(shop);

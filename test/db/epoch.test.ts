@@ -1,9 +1,12 @@
 /** Two stores, one life: what the service notices when either has lost its memory. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeEach, expect, test } from 'vitest';
 
 import { matchEpochs, moveWatermark, type Lives } from '../../src/epoch.ts';
 import { createBolt } from '../../src/graph/driver.ts';
 import { readMeta } from '../../src/graph/meta.ts';
+import { keysOf } from '../../src/queue/keys.ts';
 import { connectRedis, readEpoch, waitUntilReady } from '../../src/queue/redis.ts';
 import { freshDatabase, freshPrefix, neo4j, redis } from '../support/runtime.ts';
 
@@ -37,6 +40,25 @@ test('workers that start at once do not take each other for a restored backup', 
   await matchEpochs(lives);
   await Promise.all(Array.from({ length: 8 }, () => moveWatermark(lives)));
   expect((await matchEpochs(lives)).verdict).toBe('same');
+});
+
+test('a worker that moves the watermark while another looks is not taken for a restored backup', async () => {
+  await matchEpochs(lives);
+  await live(1);
+  const { watermark } = keysOf(lives.prefix);
+  const late = new Proxy(connection, {
+    get(target, name) {
+      if (name !== 'get') return Reflect.get(target, name, target);
+      return async (key: string) => {
+        if (key === watermark) {
+          await sleep(200); // What is read at the same time is read by now.
+          await moveWatermark(lives);
+        }
+        return target.get(key);
+      };
+    },
+  });
+  expect((await matchEpochs({ ...lives, redis: late })).verdict).toBe('same');
 });
 
 test('a Redis that lost its data is noticed once', async () => {

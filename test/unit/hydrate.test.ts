@@ -39,6 +39,14 @@ function open(options: Partial<HydrationOptions> = {}) {
 }
 const turn = (): Promise<void> => new Promise((done) => setTimeout(done, 1));
 
+it('an event whose source is async about what it wants says everything itself, and nothing is left unheard', async () => {
+  const shop = thinSource('shop', ORIGIN);
+  const hydrate = Object.assign({ ...shop.hydrate }, { wants: () => Promise.reject(new Error('no shop')) });
+  const { hydration } = open({ sources: new Map([['shop', Object.assign({ ...shop }, { hydrate })]]) });
+  expect(hydration.wants(hook('o', 1))).toBe(false);
+  await turn();
+});
+
 describe('one flight an object', () => {
   it('those who want it before it has begun share it', async () => {
     const { requests, ask } = open();

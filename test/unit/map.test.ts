@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { mapEvent, mapEvents, type Intake } from '../../src/map.ts';
 import { commerce } from '../../src/model/commerce.ts';
@@ -36,6 +36,17 @@ test("an event whose source is not known is nobody's failure: it throws, and a r
     state: 'failed',
     error: { code: 'BAD_VALUE' },
   });
+});
+
+test('an async map fails its event, and its own failure ends no process', async () => {
+  const unheard = vi.fn();
+  process.on('unhandledRejection', unheard);
+  const own: Source = Object.assign({ ...source }, { map: () => Promise.reject(new Error('no shop')) });
+  const [told] = await mapEvents(intake(1), { ...options, sources: new Map([['slow', own]]) });
+  await new Promise((done) => setTimeout(done, 10));
+  process.off('unhandledRejection', unheard);
+  expect(told).toMatchObject({ state: 'failed', error: { code: 'MAPPING_FAILED', message: 'map must not be async' } });
+  expect(unheard).not.toHaveBeenCalled();
 });
 
 test('a batch of slow mappings lets others have their turn, and keeps its order', async () => {
