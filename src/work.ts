@@ -253,7 +253,7 @@ const WATERMARK_MS = 600_000;
 const SAY_AGAIN_MS = 60_000;
 
 /** Loud, but once a minute for each source, with what came since: the same events come again and again. */
-function createSourcelessSaying(log: Log, now: () => number = Date.now): (source: string, events: number) => void {
+export function createSourcelessSaying(log: Log, now: () => number = Date.now): (source: string, events: number) => void {
   const unsaid = new Map<string, { events: number; sayAtMs: number }>();
   return (source, more) => {
     const { events, sayAtMs } = unsaid.get(source) ?? { events: 0, sayAtMs: -Infinity };
