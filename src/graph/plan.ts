@@ -3,7 +3,7 @@
  * written by position, a column a property, since names would be half of what is sent; what changes, by name. Pure.
  */
 import { isNewer } from '../model/clock.ts';
-import { encodeEdge, encodeNode, encodeValues } from '../model/codec.ts';
+import { encodeEdge, encodeNode, encodeValues, waitingEvents } from '../model/codec.ts';
 import type { Changes } from '../model/fold.ts';
 import {
   exists,
@@ -18,7 +18,6 @@ import {
 } from '../model/state.ts';
 import type { NodeRef } from '../model/refs.ts';
 import { sameValue, type PropertyType } from '../model/values.ts';
-import { waitingEvents } from '../model/world.ts';
 import { addTo } from '../group.ts';
 import { indexKey, type Loaded } from './loaded.ts';
 import { toBolt, toColumn } from './values.ts';

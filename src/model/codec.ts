@@ -96,8 +96,17 @@ export function decodeValues(types: ReadonlyMap<string, PropertyType>, text: str
 }
 
 /** How an event is named in hidden rows, clocks and comparisons: by key and body hash. */
-export function eventName(clock: Clock): string {
+function eventName(clock: Clock): string {
   return `${clock.key}#${clock.bodyHash}`;
+}
+
+/** The events that an edge without its ends keeps waiting: of its link and of every property. */
+export function waitingEvents(edge: EdgeState): Set<string> {
+  const names = new Set<string>();
+  if (edge.linked === undefined) return names;
+  names.add(eventName(edge.linked));
+  for (const { clock } of edge.properties.values()) names.add(eventName(clock));
+  return names;
 }
 
 function encodeShared(

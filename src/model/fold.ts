@@ -4,6 +4,7 @@
  * result depends on which facts were folded, never on their order or number. (docs/guides/convergence.md; the same code folds a
  * batch in memory and against the database.)
  */
+import { addTo } from '../group.ts';
 import { isNewer, later, type Clock } from './clock.ts';
 import type { RelationshipShape } from './model.ts';
 import { slotOwner, type EdgeRef, type NodeRef } from './refs.ts';
@@ -92,7 +93,7 @@ function remove(draft: Draft, ref: NodeRef, clock: Clock): boolean {
   }
   for (const [type, slot] of node.slots) if (!isNewer(slot.clock, clock)) node.slots.delete(type);
   for (const [type, set] of node.sets) if (!isNewer(set, clock)) node.sets.delete(type);
-  for (const edge of draft.edgesOf(ref.id)) prune(draft, edge);
+  for (const edge of draft.draftEdgesOf(ref.id)) prune(draft, edge);
   return true;
 }
 
@@ -137,7 +138,7 @@ function replace(draft: Draft, shape: RelationshipShape, ownerRef: NodeRef, cloc
   const owner = draft.node(ownerRef);
   if (!isNewer(clock, owner.removed) || !isNewer(clock, owner.sets.get(shape.type))) return raised;
   owner.sets.set(shape.type, clock);
-  for (const edge of draft.edgesOf(ownerRef.id)) if (edge.ref.shape === shape && edge.ref.from.id === ownerRef.id) prune(draft, edge);
+  for (const edge of draft.draftEdgesOf(ownerRef.id)) if (edge.ref.shape === shape && edge.ref.from.id === ownerRef.id) prune(draft, edge);
   return true;
 }
 
@@ -216,13 +217,14 @@ interface Draft {
   edge(ref: EdgeRef): EdgeState;
   /** To look at, not to change; undefined when nobody looked for it. */
   peek(ref: NodeRef): NodeState | undefined;
-  edgesOf(nodeId: string): EdgeState[];
+  /** All edges of a node, old and new, to be changed: each is drafted by this. */
+  draftEdgesOf(nodeId: string): EdgeState[];
 }
 
 function createDraft(state: State): Draft {
   const nodes = new Map<string, NodeState>();
   const edges = new Map<string, EdgeState>();
-  const born = new Map<string, EdgeState[]>();
+  const draftedByEnd = new Map<string, EdgeState[]>();
 
   function edge(ref: EdgeRef): EdgeState {
     let mine = edges.get(ref.id);
@@ -231,9 +233,7 @@ function createDraft(state: State): Draft {
     mine = known === undefined ? emptyEdge(ref) : copyEdge(known);
     edges.set(ref.id, mine);
     for (const end of ref.from.id === ref.to.id ? [ref.from.id] : [ref.from.id, ref.to.id]) {
-      const siblings = born.get(end);
-      if (siblings === undefined) born.set(end, [mine]);
-      else siblings.push(mine);
+      addTo(draftedByEnd, end, mine);
     }
     return mine;
   }
@@ -251,12 +251,12 @@ function createDraft(state: State): Draft {
       return mine;
     },
     peek: (ref) => nodes.get(ref.id) ?? state.nodes.get(ref.id),
-    edgesOf(nodeId) {
+    draftEdgesOf(nodeId) {
       for (const id of state.edgesOf(nodeId)) {
         const known = state.edges.get(id);
         if (known !== undefined) edge(known.ref);
       }
-      return born.get(nodeId) ?? [];
+      return draftedByEnd.get(nodeId) ?? [];
     },
   };
 }

@@ -2,7 +2,7 @@
  * The graph in memory: the same fold and the same text form of clocks as in the database, without one. For `verify`,
  * dry runs and rebuilds that only compare.
  */
-import { decodeEdge, decodeNode, encodeEdge, encodeNode, eventName } from './codec.ts';
+import { decodeEdge, decodeNode, encodeEdge, encodeNode, waitingEvents } from './codec.ts';
 import { fold } from './fold.ts';
 import type { PublicGraph } from './graph.ts';
 import type { Model } from './model.ts';
@@ -63,15 +63,6 @@ export function createWorld(model: Model): World {
       return out;
     },
   };
-}
-
-/** The events that an edge without its ends keeps waiting: of its link and of every property. */
-export function waitingEvents(edge: EdgeState): Set<string> {
-  const names = new Set<string>();
-  if (edge.linked === undefined) return names;
-  names.add(eventName(edge.linked));
-  for (const { clock } of edge.properties.values()) names.add(eventName(clock));
-  return names;
 }
 
 /** Values of the properties that are present (null hides). */

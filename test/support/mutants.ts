@@ -12,7 +12,7 @@ import type { JudgedWorld } from '../../src/verify/memory.ts';
 export interface Mutation {
   /** The rule that is off, and what the mutant does instead. */
   readonly rule: string;
-  readonly file: 'fold' | 'state' | 'codec' | 'clock' | 'resolve' | 'world';
+  readonly file: 'fold' | 'state' | 'codec' | 'clock' | 'resolve';
   readonly find: string;
   readonly replace: string;
 }
@@ -25,7 +25,7 @@ export async function loadMutant({ file, find, replace }: Mutation): Promise<(mo
   await mkdir(CACHE, { recursive: true });
   const folder = await mkdtemp(CACHE);
   try {
-    for (const name of ['model', 'errors.ts', 'event.ts', 'json.ts'])
+    for (const name of ['model', 'errors.ts', 'event.ts', 'group.ts', 'json.ts'])
       await cp(`${SOURCE}${name}`, `${folder}/${name}`, { recursive: true });
     const path = `${folder}/model/${file}.ts`;
     const parts = (await readFile(path, 'utf8')).split(find);
@@ -146,7 +146,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: 'a removal ends older edges (off: they return with the node)',
     file: 'fold',
-    find: '  for (const edge of draft.edgesOf(ref.id)) prune(draft, edge);\n',
+    find: '  for (const edge of draft.draftEdgesOf(ref.id)) prune(draft, edge);\n',
     replace: '',
   },
   {
@@ -259,7 +259,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     rule: 'an edge is parked for every event that it shows a property of (off: for its newest link alone)',
-    file: 'world',
+    file: 'codec',
     find: '  for (const { clock } of edge.properties.values()) names.add(eventName(clock));\n',
     replace: '',
   },
