@@ -65,7 +65,7 @@ export interface Acknowledgement {
 
 /**
  * Settled for good: told as it is. What is still in quarantine is told when it is released, which has a report of its own. Of
- * all else the ledger has the state and the reason; `settled` and `late` too, since the gateway, or this job, may come again because
+ * all else the ledger has the state and the reason; `repeated` and `late` too, since the gateway, or this job, may come again because
  * nothing was told.
  */
 const REPORTS: Readonly<Record<Outcome, Report['is'] | undefined>> = {
@@ -77,7 +77,7 @@ const REPORTS: Readonly<Record<Outcome, Report['is'] | undefined>> = {
   acknowledged: 'look',
   erased: 'look',
   late: 'look',
-  settled: 'look',
+  repeated: 'look',
 };
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The nouns of the way of an event: delivery → event → mapped → outcome.
+ * An event before and after `apply`: delivery → event → state, and how it is named. (apply.ts says what it is in between.)
  * Everything here is plain data that survives JSON, so that a job written by one version is read by the next.
  */
 

@@ -5,7 +5,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 export interface BatchApplied {
   readonly events: number;
   readonly durationMs: number;
-  /** One for each event: its state, `late` or `settled`. */
+  /** One for each event: its state, `late` or `repeated`. */
   readonly outcomes: readonly string[];
 }
 

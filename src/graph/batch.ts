@@ -1,4 +1,4 @@
-/** The events of one batch on their way through the store: taken from the queue, told by their mapping, judged by the ledger, settled. */
+/** The events of one batch on their way through the store: taken from the queue, told by their mapping, judged by the ledger, concluded. */
 import type { Event, State } from '../event.ts';
 import type { Resolved, SameId } from '../model/resolve.ts';
 import type { LedgerError } from './segment.ts';
@@ -34,10 +34,10 @@ export interface Fresh<S extends Spoken = Spoken> {
   readonly row: 'new' | 'kept';
 }
 
-/** `settled`: its job was committed before. `late`: taken in twice; the ledger has this very body. */
+/** The ledger has this very body. `repeated`: by the same job, which is done again. `late`: it was taken in twice. */
 export interface Known<S extends Spoken = Spoken> {
   readonly told: S;
-  readonly is: 'late' | 'settled';
+  readonly is: 'late' | 'repeated';
 }
 
 /** What the ledger says of an event of the batch. */

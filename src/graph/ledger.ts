@@ -21,10 +21,10 @@ export interface Ledger {
 export interface LedgerTx {
   /**
    * One verdict for each event, in order. Nothing is locked: should another commit the same event first, the constraint on
-   * its key refuses our row, and the transaction starts afresh.
+   * its key refuses our row, and the transaction starts afresh. What the ledger lacks is fresh, whatever the mark of its job says.
    */
   judge<S extends Spoken>(told: readonly S[]): Promise<Judged<S>[]>;
-  /** Takes events out of a state by hand, by ledger key: fresh while they are still in it, settled when another was faster. */
+  /** Takes events out of a state that they wait in, by ledger key: fresh while they are still in it, repeated when another was faster. */
   reclaim<S extends Spoken>(told: readonly S[], from: State): Promise<Judged<S>[]>;
   /** Rows of fresh events that have none. */
   record(fresh: readonly Fresh[]): Promise<void>;
@@ -48,6 +48,8 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
   return {
     open(tx) {
       const segments: { id: string; rows: readonly LedgerRow[] }[] = [];
+      /** Events whose place in their job is marked already. */
+      const marked = new Set<Spoken>();
       return {
         async judge(told) {
           const [jobs, hashes] = await Promise.all([
@@ -61,8 +63,9 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
             // A job that stalled may come twice into one batch: the second is the same event taken in once.
             let seen = places.get(job);
             if (seen === undefined) places.set(job, (seen = new Set()));
-            if (seen.has(index) || jobs.get(indexKey(job))?.has(index) === true) return { told: one, is: 'settled' };
+            if (seen.has(index)) return { told: one, is: 'repeated' };
             seen.add(index);
+            if (jobs.get(indexKey(job))?.has(index) === true) marked.add(one);
             const hash = rowHash(one.intake.event);
             const first = hashes.get(one.key);
             if (first === undefined) {
@@ -70,7 +73,7 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
               return { told: one, is: 'fresh', key: one.key, conflict: false, row: 'new' };
             }
             const key = conflictKey(one.key, hash);
-            if (first === hash || rivals.has(key)) return { told: one, is: 'late' };
+            if (first === hash || rivals.has(key)) return { told: one, is: marked.has(one) ? 'repeated' : 'late' };
             rivals.set(key, hash);
             return { told: one, is: 'fresh', key, conflict: one.sameId === 'conflict', row: 'new' };
           });
@@ -82,7 +85,7 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
           const rows = new Map(result.records.map((record) => [record.get('key'), record.toObject()]));
           return told.map((one, i) => {
             const row = rows.get(keys[i] ?? '');
-            if (row?.state !== from) return { told: one, is: 'settled' };
+            if (row?.state !== from) return { told: one, is: 'repeated' };
             return { told: one, is: 'fresh', key: row.key, conflict: false, row: 'kept' };
           });
         },
@@ -117,7 +120,7 @@ export function createLedger(statements: Statements, now: () => number): Ledger 
             statements.moveEvents,
             fresh.flatMap((one) => moved(one)),
           );
-          const { whole, part } = jobMarks(concluded, BigInt(now()));
+          const { whole, part } = jobMarks(concluded, marked, BigInt(now()));
           write(statements.settleJobs, whole);
           if (part.length > 0) written.push(settlePart(tx, statements, part));
           await Promise.all(written);
@@ -159,8 +162,8 @@ function rivalKeys(told: readonly Spoken[], hashes: ReadonlyMap<string, string>)
   return keys;
 }
 
-/** A mark for each job that was not wholly known: `part` where the batch has only some of its events. */
-function jobMarks(judged: readonly Judged[], settledAt: bigint): { whole: unknown[][]; part: unknown[][] } {
+/** A mark for each job that was not wholly known or marked: `part` where the batch has only some of its events. */
+function jobMarks(judged: readonly Judged[], marked: ReadonlySet<Spoken>, settledAt: bigint): { whole: unknown[][]; part: unknown[][] } {
   const jobs = new Map<string, { late: number; indexes: number[]; partly: boolean; of: number }>();
   for (const one of judged) {
     if (one.is === 'fresh' && one.row === 'kept') continue; // Came from the ledger, not from a job.
@@ -168,7 +171,7 @@ function jobMarks(judged: readonly Judged[], settledAt: bigint): { whole: unknow
     const { job: id, index, of } = told.intake;
     let job = jobs.get(id);
     if (job === undefined) jobs.set(id, (job = { late: 0, indexes: [], partly: false, of }));
-    if (is === 'settled') job.partly = true;
+    if (is === 'repeated' || marked.has(told)) job.partly = true;
     else job.indexes.push(index);
     if (is === 'late') job.late += 1;
   }

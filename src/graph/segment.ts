@@ -21,7 +21,7 @@ export interface LedgerRow {
   readonly mapping: string;
   readonly error: LedgerError | undefined;
   readonly attempts: number;
-  /** Quarantined only: the latest time among its facts, epoch nanoseconds. */
+  /** Where it has facts: the latest time among them, epoch nanoseconds; a quarantined event is released by it. */
   readonly latest: bigint | undefined;
 }
 

@@ -23,9 +23,9 @@ export interface GraphTx extends LedgerTx {
 export interface GraphStore {
   /** `share`: of the deadline, what this one gets, for a try that must not last; but not less than `minDeadlineMs`. */
   transaction<T>(work: (tx: GraphTx) => Promise<T>, share?: number): Promise<T>;
-  /** Milliseconds since the epoch of the last commit with an event that had not been settled before, or of the store's making. */
+  /** Milliseconds since the epoch of the last commit that was not only of repeated events, or of the store's making. */
   lastCommitMs(): number;
-  /** Marks of jobs that were settled longer ago than any worker can still hold them. Keeps what they counted. */
+  /** Marks of jobs that were done longer ago than any worker can still hold them. Keeps what they counted. */
   forgetOldJobs(): Promise<void>;
   /** Some of the quarantined entries that are due: all times at or before `until`. None: there are no more. What it reads is bounded. */
   quarantined(due: Due): Promise<LedgerEntry[]>;
@@ -75,7 +75,7 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
 
   let committedMs = now();
 
-  /** `news()`: whether it concluded any event that had not been settled before. */
+  /** `news()`: whether it concluded any event that was not repeated. */
   const open = (tx: Tx): GraphTx & { news(): boolean } => {
     const rows = ledger.open(tx);
     let readMs = 0;
@@ -84,7 +84,7 @@ export function createGraphStore(bolt: Bolt, model: Model, options: StoreOptions
       ...rows,
       news: () => news,
       conclude(concluded) {
-        news ||= concluded.some(({ is }) => is !== 'settled');
+        news ||= concluded.some(({ is }) => is !== 'repeated');
         return rows.conclude(concluded);
       },
       judge: (told) => timed('judge', () => rows.judge(told)),

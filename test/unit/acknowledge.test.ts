@@ -74,7 +74,7 @@ describe('of a committed batch', () => {
     ['acknowledged', 'look'],
     ['erased', 'look'],
     ['late', 'look'],
-    ['settled', 'look'],
+    ['repeated', 'look'],
   ] as const)('what is %s is kept to be told: %s', async (outcome, is) => {
     const { acknowledgement, added } = start();
     await acknowledgement.settled([settled('e', outcome), settled('x', outcome, 'open'), settled('y', outcome, 'gone')]);

@@ -35,7 +35,7 @@ interface Refusing extends GraphStore {
 
 /**
  * Refuses every transaction that `refuse` names a code for, given its events, and whether the only one is to be kept as failed. An
- * event that comes again is settled.
+ * event that comes again is repeated.
  */
 function graph(refuse: (events: readonly string[], keeping: boolean) => ErrorCode | IngestError | undefined): Refusing {
   const sizes: number[] = [];
@@ -69,7 +69,7 @@ function graph(refuse: (events: readonly string[], keeping: boolean) => ErrorCod
             return Promise.reject(no instanceof IngestError ? no : new IngestError(no, 'no'));
           }
           if (keeping) return Promise.resolve(told.map((one) => ({ told: one, is: 'fresh', key: one.key, conflict: false, row: 'new' })));
-          const judged = told.map((one) => ({ told: one, is: known.has(one.key) ? ('settled' as const) : ('late' as const) }));
+          const judged = told.map((one) => ({ told: one, is: known.has(one.key) ? ('repeated' as const) : ('late' as const) }));
           for (const { key } of told) known.add(key);
           return Promise.resolve(judged);
         },

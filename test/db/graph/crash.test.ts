@@ -85,7 +85,7 @@ test('a commit whose acknowledgement is lost counts once: the jobs are done agai
   const lost = proxy.loseCommit();
   await worker.handle(jobs);
   await lost;
-  expect(seen).toEqual({ outcomes: EVENTS.map(() => 'settled'), waits: ['GRAPH_UNAVAILABLE'], resumed: 1 });
+  expect(seen).toEqual({ outcomes: EVENTS.map(() => 'repeated'), waits: ['GRAPH_UNAVAILABLE'], resumed: 1 });
   await assertOnce();
 });
 
@@ -111,7 +111,7 @@ test('acknowledgements lost one after the other, on jobs that are told in pieces
     await lost;
     await worker.handle([job]);
   }
-  expect(seen.outcomes).toEqual(Array.from({ length: 2 * SIZE }, () => 'settled'));
+  expect(seen.outcomes).toEqual(Array.from({ length: 2 * SIZE }, () => 'repeated'));
   await assertOnce();
 });
 

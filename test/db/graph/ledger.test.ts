@@ -120,10 +120,10 @@ describe('events that are taken in twice', () => {
   test('are late once for each further job, and a job that is done again is not counted again', async () => {
     expect(await graph.tell([event], { job: 'j1-1' })).toEqual(['applied']);
     expect(await graph.tell([event], { job: 'j2-1' })).toEqual(['late']);
-    expect(await graph.tell([event], { job: 'j2-1' })).toEqual(['settled']);
-    expect(await graph.tell([event], { job: 'j1-1' })).toEqual(['settled']);
+    expect(await graph.tell([event], { job: 'j2-1' })).toEqual(['repeated']);
+    expect(await graph.tell([event], { job: 'j1-1' })).toEqual(['repeated']);
     expect(await graph.tell([event, event], { job: 'j3-2' })).toEqual(['late', 'late']);
-    expect(await graph.tell([event, event], { job: 'j3-2' })).toEqual(['settled', 'settled']);
+    expect(await graph.tell([event, event], { job: 'j3-2' })).toEqual(['repeated', 'repeated']);
     expect((await assertConserved(graph, 4)).late).toBe(3);
   });
 
@@ -135,18 +135,18 @@ describe('events that are taken in twice', () => {
     }
   });
 
-  test('because a stalled job went to a second worker are settled for one of them, and nothing is late', async () => {
+  test('because a stalled job went to a second worker are repeated for one of them, and nothing is late', async () => {
     for (let i = 0; i < 20; i++) {
       const events = ['a', 'b', 'c'].map((id) => eventOf({ id: `${id}${i}`, facts: [order({ name: id }, `${id}${i}`)] }));
       const outcomes = await Promise.all(
         [graph.store, createGraphStore(graph.bolt, commerce)].map((store) => graph.tell(events, { job: `j${i}-3`, store })),
       );
-      expect(outcomes.flat().sort()).toEqual(['applied', 'applied', 'applied', 'settled', 'settled', 'settled']);
+      expect(outcomes.flat().sort()).toEqual(['applied', 'applied', 'applied', 'repeated', 'repeated', 'repeated']);
     }
     expect((await assertConserved(graph, 60)).late).toBe(0);
   });
 
-  test('because a stalled job came twice into one batch are settled the second time', async () => {
+  test('because a stalled job came twice into one batch are repeated the second time', async () => {
     const events = ['a', 'b'].map((id) => eventOf({ id, facts: [order({ name: id }, id)] }));
     const worker = graph.counting(createWorker(graph.store, { sources: graph.sources, maxFutureMs: MAX_FUTURE_MS }));
     await worker.handle([
@@ -158,11 +158,11 @@ describe('events that are taken in twice', () => {
     expect((await assertConserved(graph, 2)).late).toBe(0);
   });
 
-  test('by a worker that lost its network, whose job another finished meanwhile, are settled and not counted', async () => {
+  test('by a worker that lost its network, whose job another finished meanwhile, are repeated and not counted', async () => {
     await graph.tell([event], { job: 'j1-1' });
     await graph.tell([event], { job: 'j2-1' });
     await graph.store.forgetOldJobs();
-    expect(await graph.tell([event], { job: 'j2-1' })).toEqual(['settled']);
+    expect(await graph.tell([event], { job: 'j2-1' })).toEqual(['repeated']);
     expect((await assertConserved(graph, 2)).late).toBe(1);
   });
 
@@ -190,10 +190,21 @@ describe('events that are taken in twice', () => {
     expect((await assertConserved(graph, 4)).late).toBe(3);
   });
 
+  test.each([
+    ['all', 'NULL'],
+    ['a part', '[0]'],
+  ])('or never, though a mark says so of %s of their job, are taken in: the ledger has the last word', async (_, done) => {
+    await graph.run(`CREATE (:_Job {id: 'j1-2', done: ${done}, settledAt: timestamp()})`);
+    const pair = [event, eventOf({ id: 'f', facts: [order({ name: '#2' }, 'f')] })];
+    expect(await graph.tell(pair, { job: 'j1-2' })).toEqual(['applied', 'applied']);
+    expect(await graph.tell(pair, { job: 'j1-2' })).toEqual(['repeated', 'repeated']);
+    expect((await assertConserved(graph, 2)).late).toBe(0);
+  });
+
   test('in a job whose id is longer than an index takes are known all the same', async () => {
     const job = `${'j'.repeat(9_000)}-1`;
     expect(await graph.tell([event], { job })).toEqual(['applied']);
-    expect(await graph.tell([event], { job })).toEqual(['settled']);
+    expect(await graph.tell([event], { job })).toEqual(['repeated']);
   });
 });
 
@@ -201,7 +212,7 @@ describe('a batch that is cut off while it is being halved', () => {
   beforeEach(() => graph.run('CREATE CONSTRAINT poison IF NOT EXISTS FOR (o:Order) REQUIRE o.name IS UNIQUE'));
   afterEach(() => graph.run('DROP CONSTRAINT poison IF EXISTS'));
 
-  test.each([2, 3, 5, 8, 11])('by an outage at its transaction %i is done again, and what was committed is settled', async (place) => {
+  test.each([2, 3, 5, 8, 11])('by an outage at its transaction %i is done again, and what was committed is repeated', async (place) => {
     const known = eventOf({ id: 'known', facts: [order({ name: 'taken' }, 'known')] });
     await graph.tell([known]);
     const events = Array.from({ length: 32 }, (_, i) =>
@@ -211,11 +222,11 @@ describe('a batch that is cut off while it is being halved', () => {
     await expect(graph.tell(events, { job, store: failingAt(place) })).rejects.toMatchObject({ code: 'GRAPH_UNAVAILABLE' });
     const done = (await graph.ledger()).length - 1;
     const outcomes = await graph.tell(events, { job });
-    const settled = outcomes.filter((outcome) => outcome === 'settled').length;
-    expect(settled).toBeGreaterThanOrEqual(done);
+    const repeated = outcomes.filter((outcome) => outcome === 'repeated').length;
+    expect(repeated).toBeGreaterThanOrEqual(done);
     const { states, late } = await assertConserved(graph, 33);
     expect([states.applied, states.failed, late]).toEqual([31, 1, 1]);
-    expect(await graph.tell(events, { job })).toEqual(events.map(() => 'settled'));
+    expect(await graph.tell(events, { job })).toEqual(events.map(() => 'repeated'));
   });
 
   function failingAt(place: number): GraphStore {
@@ -317,7 +328,7 @@ describe('a quarantined event', () => {
     await until(async () => Object.values(await statesOf()).every((state) => state === 'applied'));
     await until(() => released.filter((outcome) => outcome === 'applied').length >= 60);
     expect(released.filter((outcome) => outcome === 'applied')).toHaveLength(60);
-    expect(released.filter((outcome) => outcome !== 'applied' && outcome !== 'settled')).toEqual([]);
+    expect(released.filter((outcome) => outcome !== 'applied' && outcome !== 'repeated')).toEqual([]);
     expect((await graph.graph()).nodes.size).toBe(60);
     expect(await graph.tell(events)).toEqual(events.map(() => 'late'));
     expect((await assertConserved(graph, 120)).late).toBe(60);

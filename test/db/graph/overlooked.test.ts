@@ -104,7 +104,7 @@ describe('an event that is late counts once', () => {
     await slow.looked;
     await second(other);
     slow.go();
-    expect(await first).toEqual(['settled']);
+    expect(await first).toEqual(['repeated']);
     expect((await countLedger(graph)).late).toBe(late);
   });
 });

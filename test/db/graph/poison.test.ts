@@ -212,7 +212,7 @@ describe('an event that cannot be mapped', () => {
     await worker.handle([job]);
     await worker.handle([job]);
     worker.close();
-    expect(outcomes).toEqual(['applied', 'failed', 'applied', 'settled', 'settled', 'settled']);
+    expect(outcomes).toEqual(['applied', 'failed', 'applied', 'repeated', 'repeated', 'repeated']);
     const [row] = (await graph.ledger()).filter(({ state }) => state === 'failed');
     expect(row).toMatchObject({ event: { source: 'queue', body: '{"source":"!"}' }, error: { code: 'BAD_VALUE' } });
     expect(row?.error?.message).toContain('is no source name');
