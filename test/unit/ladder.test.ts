@@ -21,6 +21,7 @@ const LEVELS: readonly (readonly string[])[] = [
     'acknowledge.ts',
     'receive.ts',
     'apply.ts',
+    'isolate.ts',
     'worker.ts',
     'verify',
     'demo',
