@@ -1,42 +1,17 @@
 /**
  * A mapping as data: facts in the envelope's shape, with a JMESPath expression wherever a value belongs. Expressions are
  * compiled and names held against the model once, at the start; what a body then lacks fails its own event only.
- * Integers of any size and decimals pass through expressions as they are. (jmespath.site)
  */
-import { compile, isRegistered, register, TreeInterpreter, TYPE_ANY, type JSONValue } from '@jmespath-community/jmespath';
 import { z } from 'zod';
 
 import { IngestError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { readEnvelope } from '../model/envelope.ts';
-import { formatInstant } from '../model/instant.ts';
 import type { Model } from '../model/model.ts';
-import { money, type Amount } from '../model/money.ts';
 import { resolve } from '../model/resolve.ts';
 import { Decimal, type PropertyType } from '../model/values.ts';
+import { compileExpression, type Expression } from './expression.ts';
 import { mappingFailed } from './read.ts';
-
-/** Null where nothing is there. */
-export type Expression = (json: Json) => Json;
-
-/** What JMESPath lacks, each null for null: exact money, the text of any number, the times of Unix clocks. */
-const FUNCTIONS: readonly (readonly [name: string, arity: number, run: (amount: Amount, second: unknown) => string | bigint])[] = [
-  ['money', 2, (amount, currency) => money(amount, String(currency))],
-  ['text', 1, (number) => (number instanceof Decimal ? number.text : String(number))],
-  ['unix_seconds', 1, (time) => formatInstant(money(time, 'a second', { scale: 9 }))],
-  ['unix_ms', 1, (time) => formatInstant(money(time, 'a millisecond', { scale: 6 }))],
-];
-
-for (const [name, arity, run] of FUNCTIONS) {
-  const signature = Array.from({ length: arity }, () => ({ types: [TYPE_ANY] }));
-  const call = ([first, second]: readonly unknown[]) => {
-    if (first === null) return null;
-    if (typeof first !== 'string' && typeof first !== 'number' && typeof first !== 'bigint' && !(first instanceof Decimal))
-      throw new TypeError(`${name}() takes a number or text`);
-    return run(first, second) as JSONValue;
-  };
-  register<string>(name, call, signature, { override: true });
-}
 
 export const expression = z.string().min(1, 'must be an expression');
 const keys = z.record(z.string(), expression);
@@ -63,35 +38,6 @@ interface Sight {
   readonly body: Json;
 }
 type Say = (sight: Sight) => readonly Json[];
-
-/** Throws `BAD_CONFIG` naming the expression: a syntax error, or a function that does not exist. What it cannot read later is `code`. */
-export function compileExpression(text: string, path: string, code: 'MAPPING_FAILED' | 'NO_IDENTITY' = 'MAPPING_FAILED'): Expression {
-  const node = parse(text, path);
-  const unknown = functionsIn(node).find((called) => !isRegistered(called));
-  if (unknown !== undefined) throw new IngestError('BAD_CONFIG', `${path}: ${text} calls ${unknown}(), which does not exist`);
-  return (json) => {
-    try {
-      // The interpreter hands on what it does not know, so bigints and decimals come out as they went in.
-      return TreeInterpreter.search(node, json as JSONValue);
-    } catch (cause) {
-      throw new IngestError(cause instanceof IngestError ? cause.code : code, `${path}: ${text}: ${messageOf(cause)}`, { path }, cause);
-    }
-  };
-}
-
-function parse(text: string, path: string): ReturnType<typeof compile> {
-  try {
-    return compile(text);
-  } catch (cause) {
-    throw new IngestError('BAD_CONFIG', `${path}: ${text} is no JMESPath expression: ${messageOf(cause)}`, {}, cause);
-  }
-}
-
-function functionsIn(node: unknown): readonly string[] {
-  if (typeof node !== 'object' || node === null || ('type' in node && node.type === 'Literal')) return [];
-  const inner = Object.values(node).flatMap(functionsIn);
-  return 'type' in node && node.type === 'Function' && 'name' in node ? [String(node.name), ...inner] : inner;
-}
 
 /** The facts that one row says of a body, in the envelope's form. Throws `BAD_CONFIG` for what the model does not have. */
 export function compileFact(row: Row, path: string, model: Model): (body: Json) => readonly Json[] {

@@ -12,7 +12,8 @@ import type { Mapped } from '../model/facts.ts';
 import type { Model } from '../model/model.ts';
 import { authSchema, createVerifier } from './auth.ts';
 import { typeText } from './data-facts.ts';
-import { compileExpression, compileFact, expression, factSchema, idOf, isTrue } from './generic-mapping.ts';
+import { compileExpression } from './expression.ts';
+import { compileFact, expression, factSchema, idOf, isTrue } from './generic-mapping.ts';
 import { acknowledgeAt, gatewaySchema } from './gateway.ts';
 import { pinnedHeader } from './signature.ts';
 import type { Ignored, SourceBuilder } from './source.ts';
@@ -20,7 +21,7 @@ import type { Ignored, SourceBuilder } from './source.ts';
 const header = z.strictObject({ header: z.string() });
 const schema = z.strictObject({
   auth: authSchema,
-  /** A header, a path in the body, several fields that only together are unique, or the hash of the body after such fields. */
+  /** A header, a path in the body, several fields that only together are unique, or the hash of the body after such fields. But for a header, a type that is one comes first. */
   identity: z.union(
     [
       header,
@@ -73,8 +74,12 @@ export function genericOf(description: unknown): SourceBuilder {
     const { identity, type, version = 1, sameId = 'conflict', acknowledge } = config;
     if (sameId === 'edit' && config.observedAt === undefined)
       throw new IngestError('BAD_CONFIG', `${name}.sameId: an edit is ordered by observedAt, which is not said`);
-    if (acknowledge !== undefined && !('header' in identity || 'body' in identity))
-      throw new IngestError('BAD_CONFIG', `${name}.acknowledge: a gateway knows the ids that it gave, so identity must be header or body`);
+    const isNamed = 'header' in identity || ('body' in identity && typeof type === 'string');
+    if (acknowledge !== undefined && !isNamed)
+      throw new IngestError(
+        'BAD_CONFIG',
+        `${name}.acknowledge: a gateway knows the ids that it gave, so identity must be header, or body without a header as type`,
+      );
     const pinned = [identity, type].flatMap((from) =>
       typeof from === 'object' && 'header' in from ? [keptHeader(name, from.header)] : [],
     );
@@ -91,7 +96,10 @@ export function genericOf(description: unknown): SourceBuilder {
       verify: createVerifier(name, config.auth, secrets),
       identify(delivery, body, bodyHash) {
         const [first] = pinned.map((from) => pinnedHeader(delivery, from, TOKEN));
-        return { id: idsOf === undefined ? checkId(first, `the header ${pinned[0]}`) : idsOf(body, bodyHash) };
+        if (idsOf === undefined) return { id: checkId(first, `the header ${pinned[0]}`) };
+        const id = idsOf(body, bodyHash);
+        // One body under two types is two events.
+        return { id: typeOf === undefined ? checkId(`${encodeURIComponent(typeText(first ?? null))}/${id}`, 'the identity') : id };
       },
       map: (event, body) => mapping(event, body, typeText(typeOf === undefined ? event.headers[pinned.at(-1) ?? ''] : typeOf(body))),
     };

@@ -60,8 +60,8 @@ describe('a source', () => {
     ]);
   });
 
-  const described = (identity: GenericOptions['identity']) =>
-    generic({ auth: { token: {} }, identity, type: 'type', time: 'at', events: [], acknowledge: { url: URL_TEXT, header: 'x-api-key' } });
+  const described = (identity: GenericOptions['identity'], type: GenericOptions['type'] = 'type') =>
+    generic({ auth: { token: {} }, identity, type, time: 'at', events: [], acknowledge: { url: URL_TEXT, header: 'x-api-key' } });
 
   it.each([{ header: 'x-event-id' }, { body: 'event_id' }])('of a description with an id that the gateway gave, too: %j', (identity) =>
     expect(sourceOf(described(identity)).acknowledge?.headers('t')).toEqual({ 'x-api-key': 't' }),
@@ -69,4 +69,6 @@ describe('a source', () => {
   it.each([{ fields: ['id', 'action'] }, { hash: [] }])('but not with one that we made: %j', (identity) =>
     expect(() => sourceOf(described(identity))).toThrow(bad('acknowledge: a gateway knows the ids that it gave')),
   );
+  it('nor with one that begins with a type of ours', () =>
+    expect(() => sourceOf(described({ body: 'event_id' }, { header: 'x-event' }))).toThrow(bad('acknowledge: a gateway knows the ids')));
 });

@@ -36,7 +36,9 @@ function map(options: GenericOptions, body: string | object, headers: Readonly<R
   if (!isIgnored(said)) resolve(commerce, event, said);
   return said;
 }
-const facts = (body: object, ...rows: Facts) => {
+/** A body whose numbers are written as they are. */
+const bodyOf = (fields: string) => `{"id":"e-1","type":"t","at":"${AT}",${fields}}`;
+const facts = (body: object | string, ...rows: Facts) => {
   const said = map(withFacts(...rows), body);
   return 'facts' in said ? said.facts : [];
 };
@@ -69,6 +71,23 @@ describe('identity', () => {
     expect(identify({ hash: [] })).toBe(HASH);
     expect(identify({ hash: ['type'] }, '{"type":"order paid"}')).toBe(`order%20paid/${HASH}`);
   });
+  it.each<GenericOptions['identity']>([{ hash: [] }, { fields: ['id'] }, { body: 'id' }])(
+    '%j tells one body under two types apart',
+    (identity) => {
+      const source = sourceOf(generic(description({ identity, type: { header: 'X-Event' } })));
+      const id = (headers: Readonly<Record<string, string>>) =>
+        source.identify({ ...hmacDelivery({ body: '' }, 'x-signature'), headers }, parseJson('{"id":7}'), HASH).id;
+      const rest = 'hash' in identity ? HASH : '7';
+      expect(id({ 'x-event': 'customer/deleted' })).toBe(`customer%2Fdeleted/${rest}`);
+      expect(id({ 'x-event': 'order.deleted' })).toBe(`order.deleted/${rest}`);
+      expect(id({})).toBe(`unknown/${rest}`);
+    },
+  );
+  it('is a header of the sender as it stands, whatever the type', () => {
+    const source = sourceOf(generic(description({ identity: { header: 'x-id' }, type: { header: 'x-event' } })));
+    const headers = { 'x-id': 'e-1', 'x-event': 'paid' };
+    expect(source.identify({ ...hmacDelivery({ body: '' }, 'x-signature'), headers }, {}, HASH).id).toBe('e-1');
+  });
   it.each<[string, GenericOptions['identity'], string]>([
     ['a missing header', { header: 'x-id' }, '{}'],
     ['an absent field', { body: 'id' }, '{}'],
@@ -97,6 +116,11 @@ describe('a description that is wrong does not start, and says where', () => {
     ['a condition', description({ events: [{ when: '==', facts: [upsert()] }] }), /^acme\.events\[0\]\.when: == is no/],
     ['a function that is none', description({ type: 'concat(a, b)' }), /^acme\.type: concat\(a, b\) calls concat\(\)/],
     ['a function within', description({ identity: { fields: ['a', 'join(`","`, b[].nope(@))'] } }), /nope\(\), which does not exist/],
+    ['a function that every object has', description({ type: 'toString(a)' }), /toString\(\), which does not exist/],
+    ['too few arguments', description({ time: 'money(at)' }), /^acme\.time: money\(at\) calls money\(\) with 1 arguments, and it takes 2/],
+    ['too many, within', description({ time: "join('', [type(a, b)])" }), /calls type\(\) with 2 arguments, and it takes 1/],
+    ['none of many', description({ time: 'not_null()' }), /calls not_null\(\) with 0 arguments, and it takes 1 or more/],
+    ['a literal that is rounded', description({ events: [{ when: 'n == `9007199254740993`', facts: [upsert()] }] }), /beyond 2\^53/],
     ['a label', withFacts({ upsert: { node: 'Ordr', key: { id: 'id' } } }), /facts\[0\]: .*no label "Ordr"/],
     ['a property', withFacts({ upsert: { node: 'Order', key: { id: 'id' }, set: { totl: 'a' } } }), /set\.totl: no such property/],
     ['a key part', withFacts({ upsert: { node: 'Order', key: { id: 'id', n: 'n' } } }), /key\.n: no such key part/],
@@ -198,6 +222,55 @@ describe('facts', () => {
     expect(facts({ lines: [] }, row)).toMatchObject([{ replace: { links: [] } }]);
     expect(facts({}, row)).toEqual([]);
   });
+  it.each(['42', '42.0', '42.50', '4e1', '9007199254740993'])('are said where a number of the body, %s, is compared', (total) => {
+    const heard = (when: string) => facts(bodyOf(`"total":${total}`), { when, ...upsert() }).length;
+    for (const when of ['total > `0`', 'total >= `40`', '`1.5` < total', 'total != `7`', 'total == total', "type(total) == 'number'"])
+      expect(`${when}: ${heard(when)}`).toBe(`${when}: 1`);
+    for (const when of ['total < `0`', 'total <= `39`', 'total == `7`', 'total > nope', "total > '1'"])
+      expect(`${when}: ${heard(when)}`).toBe(`${when}: 0`);
+  });
+  it('are said of every item that a filter holds for, decimals too', () => {
+    const each = 'lines[?price > `0` && price < `10`]';
+    const lines = '"lines":[{"n":1,"price":5},{"n":2,"price":5.50},{"n":3,"price":12.95},{"n":4,"price":0.00}]';
+    const row: Facts[number] = { each, upsert: { node: 'Order', key: { id: 'item.n' } } };
+    expect(facts(bodyOf(lines), row)).toHaveLength(2);
+  });
+  it.each([
+    ['to_string(d)', '1.50'],
+    ['to_string(@.o)', '{"a":[1.50,9007199254740993,null,"\\""]}'],
+    ['to_string(big)', '9007199254740993'],
+    ["text(to_number('9007199254740993'))", '9007199254740993'],
+    ["to_string(to_number('12 '))", 'null'],
+    ['text(d)', '1.50'],
+    ['text(d * `2`)', '3'],
+    ['text(-d)', '-1.5'],
+    ['text(sum([d, `1`]))', '2.5'],
+    ['text(floor(d))', '1'],
+    ['to_string(contains([d], `1.5`))', 'true'],
+    ['to_string(sort([`10`, `9`, d, big]))', '[1.50,9,10,9007199254740993]'],
+    ['text(max([big, big1, d]))', '9007199254740994'],
+    ['text(min([big, d]))', '1.50'],
+    ["to_string(sort(['b', 'a']))", '["a","b"]'],
+    ['to_string(max(`[]`))', 'null'],
+    ['to_string(max_by(l, &p).n)', '2'],
+    ['to_string(min_by(l, &p).n)', '1'],
+    ['to_string(sort_by(l, &p)[].n)', '[1,4,3,2]'],
+    ['to_string(big == big1)', 'false'],
+    ['to_string(l[0].p == l[3].p)', 'true'],
+  ])('have of %s the text %s', (expression, said) => {
+    const body = '"d":1.50,"big":9007199254740993,"big1":9007199254740994,"o":{"a":[1.50,9007199254740993,null,"\\""]},';
+    const l = '"l":[{"n":1,"p":0.5},{"n":2,"p":9.5},{"n":3,"p":2},{"n":4,"p":0.50}]';
+    expect(facts(bodyOf(`${body}${l}`), { upsert: { node: 'Order', key: { id: 'id' }, set: { name: expression } } })).toMatchObject([
+      { upsert: { set: { name: said } } },
+    ]);
+  });
+  it.each(['big + `1`', 'sum([big, `1`])', 'text(`9007199254740991` + `2`)', "sort([d, 'a'])", 'max([d, null])'])(
+    'are none where %s would be wrong',
+    (name) =>
+      expect(() =>
+        facts(bodyOf('"d":1.5,"big":9007199254740993'), { upsert: { node: 'Order', key: { id: 'id' }, set: { name } } }),
+      ).toThrow(expect.objectContaining({ code: 'MAPPING_FAILED' })),
+  );
   it('unlink, clear and remove', () =>
     expect(
       facts(
