@@ -38,6 +38,22 @@ export type WebhookHandler = (req: IncomingMessage, res: ServerResponse) => bool
 
 const PREFIX = '/webhooks/';
 
+/** Of these Node keeps the first and drops the rest unseen (nodejs.org/api/http.html, message.headers); all others are joined by ", ". */
+const ONCE = new Set(
+  [
+    'age',
+    'authorization',
+    'content-length',
+    'content-type',
+    'etag',
+    'expires',
+    'from',
+    'host',
+    'if-modified-since',
+    'if-unmodified-since',
+  ].concat(['last-modified', 'location', 'max-forwards', 'proxy-authorization', 'referer', 'retry-after', 'server', 'user-agent']),
+);
+
 export function createWebhooks(options: WebhookOptions): WebhookHandler {
   return (req, res) => {
     const url = req.url ?? '';
@@ -78,9 +94,23 @@ function checkHead(req: IncomingMessage, source: string | undefined, maxHeaders:
   if (req.method !== 'POST') throw new IngestError('METHOD_NOT_ALLOWED', 'webhooks are posted');
   if (source === undefined) throw new IngestError('UNKNOWN_SOURCE', 'no source of this name is configured');
   if (req.rawHeaders.length > 2 * maxHeaders) throw new IngestError('HEADERS_TOO_LARGE', `more than ${maxHeaders} headers`);
+  const repeated = repeatedHeader(req.rawHeaders);
+  if (repeated !== undefined) throw new IngestError('BAD_HEADER', `the header ${repeated} came more than once`);
   const encoding = req.headers['content-encoding'];
   if (encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity')
     throw new IngestError('UNSUPPORTED_MEDIA_TYPE', 'the body is compressed');
+}
+
+/** The first header that came again and that may not. `raw` are names and values in turn. */
+function repeatedHeader(raw: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at]?.toLowerCase() ?? '';
+    if (!ONCE.has(name)) continue;
+    if (seen.has(name)) return name;
+    seen.add(name);
+  }
+  return undefined;
 }
 
 function plainHeaders(req: IncomingMessage): Readonly<Record<string, string>> {

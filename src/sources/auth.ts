@@ -46,6 +46,13 @@ const HEADER_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 /** Of a token or password, which is compared with whatever anyone sends. */
 const MIN_TOKEN_BYTES = 16;
 
+/** The header that holds the proof, lower-case: it must never be kept. */
+export function proofHeader(auth: Auth): string {
+  if (auth === 'standard') return 'webhook-signature';
+  const given = 'hmac' in auth ? auth.hmac.header : 'token' in auth ? auth.token.header : undefined;
+  return (given ?? 'authorization').toLowerCase();
+}
+
 /** Throws `BAD_CONFIG` for what cannot be verified, or proves nothing. */
 export function createVerifier(name: string, auth: Auth, secrets: readonly Secret[]): Verifier {
   if (auth === 'standard') {
@@ -63,12 +70,13 @@ function verifyHmac(name: string, given: z.infer<typeof hmac>, live: readonly Se
   const { encoding = 'hex', prefix = '', algorithm = 'sha256', signed = '{body}' } = given;
   const from = headerName(name, given.header);
   const stamp = given.timestamp === undefined ? undefined : headerName(name, given.timestamp);
-  const parts = signed.split(/\{([\w-]+)\}/);
+  const parts = signed.split(/\{([^{}]*)\}/).map((part, index) => (index % 2 === 0 ? part : placeholder(name, part)));
+  if (parts.some((part, index) => index % 2 === 0 && /[{}]/.test(part)))
+    throw bad(name, 'what is signed has a brace without its other one');
   const named = parts.filter((_, index) => index % 2 === 1);
   if (named.filter((part) => part === 'body').length !== 1) throw bad(name, 'what is signed must name {body}, once');
   if (named.includes('timestamp') !== (stamp !== undefined))
     throw bad(name, 'a signed time needs both: its header in `timestamp`, and {timestamp} in what is signed');
-  for (const part of named) if (part !== 'body' && part !== 'timestamp') headerName(name, part);
   return (delivery) => {
     const digests = digestOf(delivery, from, encoding, { prefix, algorithm });
     const time = stamp === undefined ? '' : checkStamp(header(delivery, stamp), delivery.receivedAtMs);
@@ -78,6 +86,13 @@ function verifyHmac(name: string, given: z.infer<typeof hmac>, live: readonly Se
     });
     return matchHmac(live, bytes, digests, algorithm);
   };
+}
+
+/** `body`, `timestamp`, or the name of a header as deliveries have it. */
+function placeholder(name: string, text: string): string {
+  const lower = headerName(name, text);
+  if ((lower === 'body' || lower === 'timestamp') && lower !== text) throw bad(name, `what is signed names {${text}}; write {${lower}}`);
+  return lower;
 }
 
 function signedHeader(delivery: Delivery, name: string): string {

@@ -10,7 +10,7 @@ import { formatPath, type Json } from '../json.ts';
 import { readEnvelope } from '../model/envelope.ts';
 import type { Mapped } from '../model/facts.ts';
 import type { Model } from '../model/model.ts';
-import { authSchema, createVerifier } from './auth.ts';
+import { authSchema, createVerifier, proofHeader } from './auth.ts';
 import { typeText } from './data-facts.ts';
 import { compileExpression } from './expression.ts';
 import { compileFact, expression, factSchema, idOf, isTrue } from './generic-mapping.ts';
@@ -61,7 +61,7 @@ type Config = z.output<typeof schema>;
 const TOKEN = /^[\x21-\x7e]{1,512}$/;
 const MAX_ID_LENGTH = 512;
 /** Headers that are never kept, and so can name nothing. */
-const SECRET = /signature|hmac|authorization|cookie|token|secret/;
+const SECRET = /signature|hmac|authorization|cookie|token|secret|password|credential|(api|access|private)-?key/;
 
 export function generic(options: GenericOptions): SourceBuilder {
   return genericOf(options);
@@ -81,7 +81,7 @@ export function genericOf(description: unknown): SourceBuilder {
         `${name}.acknowledge: a gateway knows the ids that it gave, so identity must be header, or body without a header as type`,
       );
     const pinned = [identity, type].flatMap((from) =>
-      typeof from === 'object' && 'header' in from ? [keptHeader(name, from.header)] : [],
+      typeof from === 'object' && 'header' in from ? [keptHeader(name, from.header, proofHeader(config.auth))] : [],
     );
     const typeOf = typeof type === 'string' ? compileExpression(type, `${name}.type`) : undefined;
     const idsOf = 'header' in identity ? undefined : compileIdentity(name, identity);
@@ -114,9 +114,9 @@ function readConfig(name: string, description: unknown): Config {
 }
 
 /** Lower-case, as deliveries have it. */
-function keptHeader(name: string, given: string): string {
+function keptHeader(name: string, given: string, proof: string): string {
   const lower = given.toLowerCase();
-  if (/^[a-z0-9-]+$/.test(lower) && !SECRET.test(lower)) return lower;
+  if (/^[a-z0-9-]+$/.test(lower) && !SECRET.test(lower) && lower !== proof) return lower;
   throw new IngestError('BAD_CONFIG', `${name}: the header ${given} can name nothing, since it is never kept`);
 }
 

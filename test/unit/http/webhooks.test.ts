@@ -1,4 +1,5 @@
 /** What the webhook route answers by itself, before anything is received; real sockets, a receiver that must not be called. */
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { createHttpServer, type HttpServer } from '../../../src/http/server.ts';
@@ -36,6 +37,35 @@ const post = async (name: string, body: string, headers: Record<string, string> 
   });
   return { status: answer.status, body: await answer.text(), received: received.length };
 };
+
+describe('a header that is one thing', () => {
+  /** `fetch` would join what is repeated; a client that is not so kind sends it as it stands. */
+  const postRaw = (headers: readonly string[]) =>
+    new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
+      received.length = 0;
+      const { host } = new URL(url);
+      const sent = request(
+        `${url}/webhooks/shop`,
+        { method: 'POST', headers: ['Host', host, 'Content-Length', '2', ...headers] },
+        (res) => {
+          let body = '';
+          res.setEncoding('utf8').on('data', (text: string) => (body += text));
+          res.on('end', () => resolve({ status: res.statusCode, body }));
+        },
+      );
+      sent.on('error', reject).end('{}');
+    });
+
+  it.each(['Authorization', 'Content-Type', 'User-Agent', 'Proxy-Authorization'])('may not come twice: %s', async (name) => {
+    const { status, body } = await postRaw([name, 'one', name.toUpperCase(), 'two']);
+    expect({ status, received: received.length }).toEqual({ status: 400, received: 0 });
+    expect(body).toContain(`the header ${name.toLowerCase()} came more than once`);
+  });
+  it('may come once, and what is joined may come again', async () => {
+    expect(await postRaw(['Authorization', 'one', 'X-Other', 'a', 'X-Other', 'b'])).toMatchObject({ status: 401 });
+    expect(received).toEqual(['{}']);
+  });
+});
 
 describe('a ping', () => {
   it('gets 200 and is not received', async () =>

@@ -47,7 +47,16 @@ describe('an HMAC', () => {
     for (const seconds of [-300, 300]) expect(verify(at(seconds))).toBe(secret().id);
     for (const seconds of [-301, 301]) expect(() => verify(at(seconds))).toThrow(expect.objectContaining({ code: 'STALE_SIGNATURE' }));
   });
+  it('knows a header in a template whatever its case', () => {
+    const either = verifier({ hmac: { ...hmac, signed: 'v2:{timestamp}:{X-Event-Id}:{body}' } });
+    expect(either(delivery(headers))).toBe(secret().id);
+  });
   it.each([
+    ['a name that is nearly a header', { header: 'x', signed: '{x.y}{body}' }],
+    ['no name', { header: 'x', signed: '{}{body}' }],
+    ['a brace of its own', { header: 'x', signed: '{body}{x-event-id' }],
+    ['the body in capitals', { header: 'x', signed: '{Body}.{body}' }],
+    ['the time in capitals', { header: 'x', timestamp: 'x-time', signed: '{Timestamp}.{body}' }],
     ['a header that is none', { header: 'x sig' }],
     ['no body', { header: 'x', signed: 'x' }],
     ['the body twice', { header: 'x', signed: '{body}{body}' }],

@@ -142,6 +142,18 @@ describe('a description that is wrong does not start, and says where', () => {
     ['no identity', { ...description(), identity: {} }, /^acme\.identity: must be one of header, body, fields and hash/],
     ['an identity of no fields', { ...description(), identity: { fields: [] } }, /^acme\.identity\.fields: must name at least one/],
     ['a name that is a secret', description({ identity: { header: 'Authorization' } }), /Authorization can name nothing/],
+    ['a name that is a key', description({ identity: { header: 'X-Api-Key' } }), /X-Api-Key can name nothing/],
+    ['a type that is a password', description({ type: { header: 'x-password' } }), /x-password can name nothing/],
+    [
+      'a name that is the proof',
+      description({ auth: { hmac: { header: 'X-Proof' } }, identity: { header: 'x-proof' } }),
+      /x-proof can name nothing, since it is never kept/,
+    ],
+    [
+      'a type that is the token',
+      description({ auth: { token: { header: 'x-pass' } }, type: { header: 'X-Pass' } }),
+      /X-Pass can name nothing/,
+    ],
     ['edits without what orders them', description({ sameId: 'edit' }), /^acme\.sameId: .*observedAt/],
     ['nothing at all', null, /^acme: /],
   ])('%s', (_what, options, message) => expect(problem(options)).toMatch(message));
