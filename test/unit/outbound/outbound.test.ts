@@ -46,6 +46,18 @@ describe('what goes out', () => {
     });
   });
 
+  it('goes to the address that was checked, whatever the name resolves to by the time of the connection', async () => {
+    const { origin, port, seen } = await serve((_request, response) => void response.end('"looked up again"'));
+    const checked = createServer((_request, response) => void response.end('"checked"'));
+    servers.push(checked);
+    await new Promise<void>((done) => checked.listen(port, '127.0.0.2', done));
+    const asked: string[] = [];
+    // To the system, localhost is 127.0.0.1.
+    const resolve = async (hostname: string) => (asked.push(hostname), ['127.0.0.2']);
+    expect((await createOutbound([origin], { resolve }).get(`${origin}/a`, {})).body.toString()).toBe('"checked"');
+    expect([asked, seen]).toEqual([['localhost'], []]);
+  });
+
   it('is a POST with its body of JSON, whole and with its length, in whatever script', async () => {
     const bodies: string[] = [];
     const { origin, port, seen } = await serve((request, response) => {
