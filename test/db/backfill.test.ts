@@ -10,7 +10,7 @@ import { createConsumer } from '../../src/queue/consumer.ts';
 import { createInbox } from '../../src/queue/inbox.ts';
 import { connectRedis } from '../../src/queue/redis.ts';
 import { shopify } from '../../src/sources/shopify.ts';
-import type { Source, SourceBuilder } from '../../src/sources/source.ts';
+import type { Range, Source, SourceBuilder } from '../../src/sources/source.ts';
 import { stripe } from '../../src/sources/stripe.ts';
 import { woocommerce } from '../../src/sources/woocommerce.ts';
 import { createWorker } from '../../src/worker.ts';
@@ -36,8 +36,8 @@ afterAll(() => graph.close());
 const FROM = Date.UTC(2026, 10, 1) / 1_000;
 const RANGE = { from: BigInt(FROM) * 1_000_000_000n, to: undefined };
 const build = (builder: SourceBuilder): Source => builder({ name: 'shop', secrets: [secret()], model: commerce });
-const run = (source: Source, over: Partial<BackfillOptions> = {}): Promise<Run> =>
-  backfill(source, RANGE, {
+const run = (source: Source, over: Partial<BackfillOptions> = {}, range: Range = RANGE): Promise<Run> =>
+  backfill(source, range, {
     redisUrl: own.server.url,
     prefix: own.prefix,
     token: 'ck_canary:cs_canary',
@@ -225,6 +225,11 @@ describe('a run', () => {
   it('of another range is another job, one that is begun anew another run, and a finished one is no longer gone on with', async () => {
     const stopped = await stopAfter(5);
     await expect(run(shop, { run: 'resume', streams: ['orders'] })).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    for (const range of [
+      { ...RANGE, to: BigInt(Date.now()) * 1_000_000n },
+      { ...RANGE, from: RANGE.from + 1n },
+    ])
+      await expect(run(shop, { run: 'resume' }, range)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     const anew = await run(shop, { run: 'restart' });
     expect(anew.run).not.toBe(stopped.run);
     expect(anew).toMatchObject({ state: 'finished', accepted: 1_000 - stopped.accepted, duplicate: stopped.accepted });
