@@ -1,7 +1,8 @@
 /**
  * Stripe's lists, newest first, each page after the last id of the one before; where that is gone, from its second on. Its events are kept for thirty days; for what is
  * older there are the objects themselves, which say what they are now and not since when. So they are told as of the first
- * answer of the run, whatever page they are on: never later than they were read, or they would undo what happened meanwhile.
+ * answer of the run, whatever page they are on: never later than they were read, or they would undo what happened meanwhile. What
+ * several kinds of object have a word about is told at a time of the object's own, or by one of them (stripe-payments.ts).
  * (docs.stripe.com/api/events/list and /api/pagination)
  */
 import { fromMs } from '../model/instant.ts';
@@ -42,6 +43,11 @@ const LISTS: ReadonlyMap<string, List> = new Map<string, List>([
     { path: 'disputes', typeOf: (dispute) => (CLOSED.has(stateOf(dispute)) ? 'charge.dispute.closed' : 'charge.dispute.updated') },
   ],
 ]);
+/** What an object shows only when it is asked to. */
+const SHOWN: ReadonlyMap<string, string> = new Map([
+  ['sessions', 'line_items'],
+  ['charges', 'refunds'],
+]);
 const LIMIT = 100;
 const SECOND = 1_000_000_000n;
 const EVENTS_KEPT = 30n * 86_400n * SECOND;
@@ -58,7 +64,8 @@ export function stripeBackfill(api: string): Backfill {
     headers: (token) => ({ authorization: `Bearer ${token}`, 'stripe-version': STRIPE_VERSION }),
     url({ stream, range, cursor }) {
       const query = new URLSearchParams({ limit: String(LIMIT), 'created[gte]': secondsOf(range.from) });
-      if (stream === 'sessions') query.set('expand[0]', 'data.line_items');
+      const shown = SHOWN.get(stream);
+      if (shown !== undefined) query.set('expand[0]', `data.${shown}`);
       const last = readCursor(cursor);
       if (last?.id === '') query.set('created[lte]', last.created);
       else if (range.to !== undefined) query.set('created[lt]', secondsOf(range.to));

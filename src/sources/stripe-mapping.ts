@@ -7,6 +7,7 @@ import { IngestError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { commerce, CommerceFact, CommerceLine } from '../model/commerce.ts';
 import type { Mapped } from '../model/facts.ts';
+import { parseInstant } from '../model/instant.ts';
 import { upsertCustomer } from './customers.ts';
 import { idAt, integerAt, objectAt, readObject, required, textAt, typeName, type Read } from './read.ts';
 import type { Ignored } from './source.ts';
@@ -58,7 +59,9 @@ export function mapStripe(json: Json, orders: Pick<Told, 'orderSource' | 'orderF
     throw new IngestError('NO_CLOCK', 'created: the time of the event is missing, or no Unix seconds', { path: 'created' });
   const data = required(objectAt(body, 'data'), body, 'data');
   const object = required(objectAt(data, 'object'), data, 'object');
-  return { type, occurredAt, ...topic(object, { ...orders, type, at: occurredAt }) };
+  // Every event has an id; what the backfill made of a list's object has none.
+  const since = body.json['id'] === undefined ? undefined : occurredAt;
+  return { type, occurredAt, ...topic(object, { ...orders, type, at: occurredAt, since }) };
 }
 
 function idOf(object: Read): string {
@@ -66,7 +69,7 @@ function idOf(object: Read): string {
 }
 
 /** Stripe keeps a name in one field; where it parts is anybody's guess, so it is not told. */
-function customerFacts(customer: Read, { at }: Told): CommerceFact[] {
+function customerFacts(customer: Read, { since }: Told): CommerceFact[] {
   const id = idOf(customer);
   const address = objectAt(customer, 'address');
   return upsertCustomer({
@@ -77,7 +80,7 @@ function customerFacts(customer: Read, { at }: Told): CommerceFact[] {
       country: address === undefined ? (customer.json['address'] === null ? null : undefined) : textAt(address, 'country'),
       currency: currencyAt(customer),
       createdAt: secondsAt(customer, 'created'),
-      updatedAt: at,
+      updatedAt: since,
     },
   });
 }
@@ -113,23 +116,26 @@ function sessionFacts(session: Read, event: Told): CommerceFact[] {
   if (session.json['mode'] === 'setup') return [];
   const currency = currencyAt(session);
   const status = statusOfSession(session, event);
+  const { since } = event;
   const facts: CommerceFact[] = [
     {
       upsert: {
         node: 'Order',
         key: { id },
         set: {
-          status,
+          // A payment that came later and failed leaves the session as one that is still waited for.
+          status: since === undefined && status === 'pending' ? undefined : status,
           financialStatus: textAt(session, 'payment_status'),
           currency,
           totalMinor: amountAt(session, 'amount_total', currency),
           createdAt: secondsAt(session, 'created'),
-          updatedAt: event.at,
-          cancelledAt: status === 'cancelled' ? event.at : undefined,
+          updatedAt: since,
+          cancelledAt: status === 'cancelled' ? since : undefined,
         },
       },
     },
   ];
+  if (since === undefined) facts.push(...undatedFacts(session, id, status, event));
   // Customers may be accounts now, with ids of their own.
   const customer = refAt(session, 'customer');
   const buyer = customer ?? refAt(session, 'customer_account') ?? customer;
@@ -140,6 +146,16 @@ function sessionFacts(session: Read, event: Told): CommerceFact[] {
   if (lines?.whole === true)
     facts.push({ replace: { relationship: 'CONTAINS', from: { id }, links: lines.items.map((line) => lineOf(line, currency)) } });
   return [...facts, ...paidBy(payment, { id })];
+}
+
+/** What a session of a list says without knowing since when: as of when it was made, so every event is newer. It ran out at its own time, unless it was ended by hand. */
+function undatedFacts(session: Read, id: string, status: string | undefined, { at: readAt }: Told): CommerceFact[] {
+  const at = secondsAt(session, 'created');
+  if (at === undefined) return [];
+  if (status === 'pending') return [{ upsert: { node: 'Order', key: { id }, set: { status }, at } }];
+  const ranOut = secondsAt(session, 'expires_at');
+  if (status !== 'cancelled' || ranOut === undefined || (parseInstant(ranOut) ?? 0n) > (parseInstant(readAt) ?? 0n)) return [];
+  return [{ upsert: { node: 'Order', key: { id }, set: { cancelledAt: ranOut }, at } }];
 }
 
 /** That a session names its payment says that there is one, whatever else is known of it. */

@@ -3,8 +3,9 @@
  * intent's id, and a charge's own only where there is no intent. docs/guides/stripe.md has the tables.
  */
 import type { CommerceFact } from '../model/commerce.ts';
+import { parseInstant } from '../model/instant.ts';
 import { idAt, objectAt, required, textAt, type Read } from './read.ts';
-import { amountAt, currencyAt, orderAt, pageAt, refAt, secondsAt, type Said, type Told } from './stripe-read.ts';
+import { amountAt, currencyAt, instantOf, orderAt, pageAt, refAt, secondsAt, type Said, type Told } from './stripe-read.ts';
 
 /** In the order in which one payment can reach them: among events of one second, the later wins. */
 const PROGRESS = [
@@ -16,6 +17,7 @@ const PROGRESS = [
   'partially_refunded',
   'refunded',
   'disputed',
+  'dispute_ended',
   'charged_back',
 ] as const;
 type Status = (typeof PROGRESS)[number];
@@ -31,11 +33,11 @@ const OF_INTENT: ReadonlyMap<string, Status> = new Map([
   ['canceled', 'cancelled'],
 ]);
 
-/** How a dispute ended; while it lasts the payment is `disputed`. */
+/** How a dispute ended; while it lasts the payment is `disputed`. Whether what was kept had been given back before, a dispute does not know. */
 const OF_DISPUTE: ReadonlyMap<string, Status> = new Map([
-  ['won', 'captured'],
-  ['warning_closed', 'captured'],
-  ['prevented', 'captured'],
+  ['won', 'dispute_ended'],
+  ['warning_closed', 'dispute_ended'],
+  ['prevented', 'dispute_ended'],
   ['lost', 'charged_back'],
 ]);
 
@@ -45,6 +47,8 @@ export function intentSaid(intent: Read, event: Told): Said {
   const status = event.type === 'payment_intent.payment_failed' ? 'failed' : OF_INTENT.get(textAt(intent, 'status') ?? '');
   const currency = currencyAt(intent);
   const received = status === 'captured' ? amountAt(intent, 'amount_received', currency) : undefined;
+  // What became of the money afterwards its charge and disputes know.
+  const isOld = status === 'captured' && event.since === undefined;
   return {
     facts: [
       {
@@ -52,13 +56,14 @@ export function intentSaid(intent: Read, event: Told): Said {
           node: 'Payment',
           key: { id },
           set: {
-            status,
+            status: isOld ? undefined : status,
             amountMinor: received ?? amountAt(intent, 'amount', currency),
             currency,
             createdAt: secondsAt(intent, 'created'),
           },
         },
       },
+      ...(isOld ? statusAsOf(id, status, secondsAt(intent, 'created')) : []),
       ...paysFacts(id, intent, event),
     ],
     sequence: sequenceOf(status),
@@ -69,6 +74,8 @@ export function chargeSaid(charge: Read, event: Told): Said {
   const intent = refAt(charge, 'payment_intent');
   const id = intent ?? required(idAt(charge, 'id'), charge, 'id');
   const status = event.type === 'charge.expired' ? 'cancelled' : statusOfCharge(charge);
+  // In a list: an attempt is the intent's to tell, and what came first, a refund or a dispute, theirs.
+  const isTold = event.since !== undefined || (charge.json['disputed'] !== true && !(typeof intent === 'string' && isAttempt(status)));
   const currency = currencyAt(charge);
   const captured = charge.json['captured'] === true ? amountAt(charge, 'amount_captured', currency) : undefined;
   const refunds = event.type === 'charge.refunded' ? (pageAt(charge, 'refunds')?.items ?? []) : [];
@@ -78,7 +85,7 @@ export function chargeSaid(charge: Read, event: Told): Said {
         node: 'Payment',
         key: { id },
         set: {
-          status,
+          status: isTold ? status : undefined,
           amountMinor: captured ?? amountAt(charge, 'amount', currency),
           currency,
           method: methodOf(charge),
@@ -87,10 +94,25 @@ export function chargeSaid(charge: Read, event: Told): Said {
         },
       },
     },
+    ...(isTold || status !== 'refunded' ? [] : statusAsOf(id, status, newestOf(refunds))),
     ...paysFacts(id, charge, event),
     ...refunds.flatMap((refund) => refundFacts(refund, event, orderAt(charge, event))),
   ];
   return { facts, sequence: sequenceOf(status) };
+}
+
+function isAttempt(status: Status | undefined): boolean {
+  return status === 'failed' || status === 'pending';
+}
+
+/** Nothing where the time is not known. */
+function statusAsOf(id: string, status: Status, at: string | undefined): CommerceFact[] {
+  return at === undefined ? [] : [{ upsert: { node: 'Payment', key: { id }, set: { status }, at } }];
+}
+
+function newestOf(refunds: readonly Read[]): string | undefined {
+  const seconds = refunds.map(({ json }) => json['created']).filter((created) => typeof created === 'number');
+  return seconds.length === 0 ? undefined : instantOf(Math.max(...seconds));
 }
 
 /** Undefined where the charge cannot know: after a dispute, only the dispute does. */
@@ -111,14 +133,21 @@ function methodOf(charge: Read): string | null | undefined {
   return details === undefined ? undefined : textAt(details, 'type');
 }
 
-export function disputeSaid(dispute: Read): Said {
+/** Told as of when it was opened, as long as it lasts and when it ends: what happens to the payment meanwhile, such as a refund, is newer. */
+export function disputeSaid(dispute: Read, event: Told): Said {
   const id = refAt(dispute, 'payment_intent') ?? required(refAt(dispute, 'charge'), dispute, 'charge');
   const stands = required(textAt(dispute, 'status'), dispute, 'status');
   const ended = OF_DISPUTE.get(stands);
   return {
-    facts: [{ upsert: { node: 'Payment', key: { id }, set: { status: ended ?? 'disputed' } } }],
-    sequence: ended === undefined ? sequenceOf('disputed') : SETTLED,
+    facts: statusAsOf(id, ended ?? 'disputed', openedAt(dispute, event)),
+    sequence: sequenceOf(ended ?? 'disputed'),
   };
+}
+
+/** Never later than the event. */
+function openedAt(dispute: Read, { at }: Told): string {
+  const made = secondsAt(dispute, 'created') ?? at;
+  return (parseInstant(made) ?? 0n) < (parseInstant(at) ?? 0n) ? made : at;
 }
 
 /** Created comes before whatever `charge.refunded` of the same second says, and the rest after it. */

@@ -8,8 +8,10 @@ import { minorOf } from './stripe-money.ts';
 /** What an object does not say of itself. */
 export interface Told {
   readonly type: string;
-  /** The event's own time, RFC 3339. */
+  /** As of when the object is told, RFC 3339. */
   readonly at: string;
+  /** The same where something happened then: an event's. Undefined for an object of a list, which says what it is and not since when. */
+  readonly since: string | undefined;
   /** The source whose orders are paid; undefined: checkout sessions are the orders. */
   readonly orderSource: string | undefined;
   readonly orderField: string;

@@ -105,7 +105,7 @@ export function mapThin(
   const object = thin === undefined ? undefined : thin.place === undefined ? onlyId(thin.about) : copyOf(fetched);
   if (thin === undefined || object === undefined) return { type: typeName(type) };
   const occurredAt = timeAt(thin.body, 'created');
-  return { type, occurredAt, ...thin.topic(object, { ...orders, type: thin.type, at: occurredAt }) };
+  return { type, occurredAt, ...thin.topic(object, { ...orders, type: thin.type, at: occurredAt, since: occurredAt }) };
 }
 
 /** The other fields of a reference are not the object's. */
@@ -139,7 +139,7 @@ function accountSaid(account: Read, event: Told): Said {
           phone: textAt(account, 'contact_phone'),
           country: identity && textAt(identity, 'country')?.toUpperCase(),
           createdAt: textAt(account, 'created'),
-          updatedAt: event.at,
+          updatedAt: event.since,
         },
       }),
     ],

@@ -42,7 +42,7 @@ export function stripe(options: StripeOptions = {}): SourceBuilder {
     return {
       name,
       model,
-      version: 'stripe@2',
+      version: 'stripe@3',
       keepHeaders: ['content-type', 'user-agent'],
       verify(delivery) {
         const { stamp, digests } = readSignature(delivery);

@@ -374,13 +374,13 @@ describe('payments', () => {
     ['created', 'warning_needs_response', 'disputed'],
     ['updated', 'under_review', 'disputed'],
     ['funds_withdrawn', 'needs_response', 'disputed'],
-    ['closed', 'won', 'captured'],
-    ['closed', 'warning_closed', 'captured'],
+    ['closed', 'won', 'dispute_ended'],
+    ['closed', 'warning_closed', 'dispute_ended'],
     ['closed', 'lost', 'charged_back'],
   ])('of a dispute %s as %s have status %s', (verb, status, expected) => {
-    const dispute = { id: 'dp_1', object: 'dispute', charge: 'ch_1', payment_intent: 'pi_1', status };
+    const dispute = { id: 'dp_1', object: 'dispute', charge: 'ch_1', payment_intent: 'pi_1', created: CREATED - 60, status };
     expect(facts(`charge.dispute.${verb}`, dispute)).toEqual([
-      { upsert: { node: 'Payment', key: { id: 'pi_1' }, set: { status: expected } } },
+      { upsert: { node: 'Payment', key: { id: 'pi_1' }, set: { status: expected }, at: '2026-11-21T08:58:00Z' } },
     ]);
   });
   it('of a dispute without an intent are keyed by its charge', () =>
@@ -492,7 +492,7 @@ describe.skipIf(FIXTURES === undefined)(`real bodies${unless(FIXTURES)}`, () => 
   /** Reviewed by eye. What is not here is ignored. */
   const said: Readonly<Record<string, string>> = {
     'charge.captured': 'Payment captured 100 USD',
-    'charge.dispute.closed': 'Payment captured',
+    'charge.dispute.closed': 'Payment dispute_ended',
     'charge.dispute.created': 'Payment disputed',
     'charge.dispute.funds_reinstated': 'Payment disputed',
     'charge.dispute.funds_withdrawn': 'Payment disputed',
