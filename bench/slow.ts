@@ -33,7 +33,11 @@ interface Report {
 }
 
 async function serve(redisUrl: string): Promise<void> {
-  const { url } = await startReceiver({ redisUrl, prefix: 'slow', env: { EVENTGRAFT_MAX_LAG: '500' } });
+  const { url } = await startReceiver({
+    redisUrl,
+    prefix: 'slow',
+    env: { EVENTGRAFT_MAX_LAG: '500', EVENTGRAFT_TRUSTED_PROXIES: '127.0.0.1' },
+  });
   const delays = monitorEventLoopDelay({ resolution: 5 });
   delays.enable();
   const report = (): void => {

@@ -8,7 +8,7 @@ import { createFactsOf } from './facts-of.ts';
 import type { Bolt } from './graph/driver.ts';
 import { createEventReader, type EventReader } from './graph/events.ts';
 import { readMeta } from './graph/meta.ts';
-import { createAddressOf } from './http/address.ts';
+import { createAddressOf, createHolderOf } from './http/address.ts';
 import { createAdmission, limitSources } from './http/admission.ts';
 import { createApp } from './http/app.ts';
 import { createHealth, type Probes } from './http/health.ts';
@@ -60,7 +60,7 @@ export async function listen({ config, setup, roles, log }: ServeOptions, closer
     receive: (delivery) => receive(delivery, { sources, inbox, documents }),
     admit: createAdmission({ addressOf, rate: createRate(config.maxAddressRate), lag }),
     isSource: (name) => sources.has(name),
-    isPing: (delivery) => sources.get(delivery.source)?.ping?.(delivery) === true,
+    isPing: (delivery) => sources.get(delivery.source)?.ping?.(delivery),
     onReceived(receipt, source, tookMs) {
       metrics[receipt.status](source, tookMs);
       log.debug({ key: receipt.key, source, secretId: receipt.secretId, tookMs }, `event.${receipt.status}`);
@@ -101,6 +101,7 @@ export async function listen({ config, setup, roles, log }: ServeOptions, closer
     host: config.host,
     port: config.port,
     maxConnections: config.maxConnections,
+    holderOf: createHolderOf(config.trustedProxies),
     webhooks,
     fallback: app,
     onRejected: (code) => metrics.rejected(code),

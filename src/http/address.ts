@@ -1,6 +1,6 @@
 /** Whom a request comes from: the address of the socket, unless that is a proxy which is trusted to say. */
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, type Socket } from 'node:net';
 
 /** An IPv4 address, or the first half of an IPv6 one: whoever has one address of a /64 has them all. '' when the connection is gone. */
 export type AddressOf = (req: Pick<IncomingMessage, 'headers' | 'socket'>) => string;
@@ -10,15 +10,7 @@ export type AddressOf = (req: Pick<IncomingMessage, 'headers' | 'socket'>) => st
  * wrote an entry is trusted; what the client itself has put before that is never believed.
  */
 export function createAddressOf(trusted: readonly string[] = []): AddressOf {
-  if (trusted.length === 0) return (req) => networkOf(plain(req.socket.remoteAddress ?? ''));
-  const proxies = new BlockList();
-  for (const range of trusted) {
-    const [address = '', bits] = range.split('/');
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-    if (bits === undefined) proxies.addAddress(address, family);
-    else proxies.addSubnet(address, Number(bits), family);
-  }
-  const isTrusted = (address: string): boolean => isIP(address) !== 0 && proxies.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  const isTrusted = createTrust(trusted);
   return (req) => {
     let address = plain(req.socket.remoteAddress ?? '');
     const forwarded = req.headers['x-forwarded-for'];
@@ -30,6 +22,27 @@ export function createAddressOf(trusted: readonly string[] = []): AddressOf {
     }
     return networkOf(address);
   };
+}
+
+/** Whose socket it is, as an `AddressOf` has it; undefined for a trusted proxy, which holds those of many. */
+export function createHolderOf(trusted: readonly string[] = []): (socket: Pick<Socket, 'remoteAddress'>) => string | undefined {
+  const isTrusted = createTrust(trusted);
+  return ({ remoteAddress }) => {
+    const address = plain(remoteAddress ?? '');
+    return isTrusted(address) ? undefined : networkOf(address);
+  };
+}
+
+function createTrust(trusted: readonly string[]): (address: string) => boolean {
+  if (trusted.length === 0) return () => false;
+  const proxies = new BlockList();
+  for (const range of trusted) {
+    const [address = '', bits] = range.split('/');
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    if (bits === undefined) proxies.addAddress(address, family);
+    else proxies.addSubnet(address, Number(bits), family);
+  }
+  return (address) => isIP(address) !== 0 && proxies.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** Without port, brackets, zone, and the prefix that makes an IPv4 address an IPv6 one. */

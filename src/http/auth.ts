@@ -4,8 +4,9 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { IngestError } from '../errors.ts';
 
 /**
- * Passes for any of the live tokens. No token configured: the route does not exist (`NOT_FOUND`); missing or wrong:
- * `UNAUTHORIZED`; too many wrong ones from this address: `RATE_LIMITED`, whatever the token, or guessing would go on.
+ * Passes for any of the live tokens, always: whoever shares an address with somebody who guesses is not shut out. No token
+ * configured: the route does not exist (`NOT_FOUND`); missing or wrong: `UNAUTHORIZED`; after too many wrong ones from this address:
+ * `RATE_LIMITED`. It is the length of tokens that makes guessing hopeless; the wait keeps it out of the log, and tells who mistypes.
  * `onRefused` hears of a wrong token, for the audit.
  */
 export type Check = (given: string | undefined, address: string, onRefused?: (refusal: Refusal) => void) => void;
@@ -51,6 +52,12 @@ export function createTokenCheck(tokens: readonly string[], now: () => number = 
 
   return (given, address, onRefused) => {
     if (live.length === 0) throw new IngestError('NOT_FOUND', 'no such path');
+    const mine = digest(given ?? '');
+    let matched = false;
+    // Every token is compared, so that the time says nothing about which of two is the newer.
+    for (const token of live) matched = timingSafeEqual(token, mine) || matched;
+    // It forgives nothing: the wrong ones may be somebody else's.
+    if (matched && given !== undefined) return;
     const guesser = guessers.get(address);
     const leftMs = guesser === undefined ? 0 : guesser.lastAtMs + guesser.waitMs - now();
     if (leftMs > 0) {
@@ -58,11 +65,6 @@ export function createTokenCheck(tokens: readonly string[], now: () => number = 
         retryAfterSeconds: Math.ceil(leftMs / 1_000),
       });
     }
-    const mine = digest(given ?? '');
-    let matched = false;
-    // Every token is compared, so that the time says nothing about which of two is the newer.
-    for (const token of live) matched = timingSafeEqual(token, mine) || matched;
-    if (matched && given !== undefined) return void guessers.delete(address);
     // No token is no guess.
     if (given !== undefined && given !== '') {
       const refusal = refuse(address, guesser);

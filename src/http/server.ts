@@ -19,6 +19,8 @@ export interface HttpServerOptions {
   readonly requestTimeoutMs?: number;
   /** Sockets at once; whoever comes then is cut off without an answer. Default 16,384. */
   readonly maxConnections?: number;
+  /** Whose socket it is: one holder has a quarter of `maxConnections` at most, undefined has no bound of its own. Default: undefined. */
+  readonly holderOf?: (socket: Socket) => string | undefined;
   readonly onRejected?: (code: ErrorCode, source: string | undefined) => void;
 }
 
@@ -32,6 +34,8 @@ export interface HttpServer {
 /** Longer than a load balancer's own idle time, usually 60 s: whoever closes first must not be us, or requests get lost between. */
 const KEEP_ALIVE_MS = 65_000;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** So that nobody alone can hold all of them. */
+const HOLDER_SHARE = 1 / 4;
 /** How often slow connections are looked for. Thousands that are given up on at once would hold up everybody else (measured: bench/slow.ts). */
 const CHECK_MS = 100;
 /** Connections that wait to be accepted; beyond, the kernel lets a sender try again after a second. Node's own 511 is one burst. */
@@ -46,6 +50,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     headersTimeoutMs = 10_000,
     requestTimeoutMs = 30_000,
     maxConnections = 16_384,
+    holderOf = () => undefined,
   } = options;
   const answer: RequestListener = (req, res) => {
     if (closing) res.shouldKeepAlive = false;
@@ -69,6 +74,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.on('checkExpectation', answer);
   server.maxConnections = maxConnections;
   server.on('drop', () => options.onRejected?.('OVERLOADED', undefined));
+  const take = countSockets(Math.ceil(maxConnections * HOLDER_SHARE));
+  server.on('connection', (socket) => {
+    const holder = holderOf(socket);
+    if (holder === undefined || take(holder, socket)) return;
+    socket.destroy();
+    options.onRejected?.('OVERLOADED', undefined);
+  });
   server.maxHeadersCount = 0; // Node would drop the surplus silently; bytes bound them here, the webhook handler counts.
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const code = codeOf(error);
@@ -101,6 +113,22 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       await closed;
       clearTimeout(timer);
     },
+  };
+}
+
+/** Counts a socket until it closes and returns true, or false where its holder has so many already. */
+function countSockets(limit: number): (holder: string, socket: Socket) => boolean {
+  const open = new Map<string, number>();
+  return (holder, socket) => {
+    const held = open.get(holder) ?? 0;
+    if (held >= limit) return false;
+    open.set(holder, held + 1);
+    socket.once('close', () => {
+      const left = (open.get(holder) ?? 1) - 1;
+      if (left === 0) open.delete(holder);
+      else open.set(holder, left);
+    });
+    return true;
   };
 }
 

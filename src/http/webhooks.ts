@@ -8,6 +8,7 @@ import { IngestError, type ErrorCode } from '../errors.ts';
 import { SOURCE_NAME, type Delivery } from '../event.ts';
 import type { Log } from '../log.ts';
 import type { Receipt } from '../receive.ts';
+import { atOnce } from '../sources/at-once.ts';
 import type { Admit } from './admission.ts';
 import { readBody, respond } from './body.ts';
 import { answerError } from './answer.ts';
@@ -19,7 +20,7 @@ export interface WebhookOptions {
   /** Whether the sender is let in now; asked before anything else. Throws `RATE_LIMITED` or `OVERLOADED`. */
   readonly admit?: Admit;
   /** Whether it is no event but a sender that asks if anybody is there: answered with 200, and nothing is stored. */
-  readonly isPing?: (delivery: Delivery) => boolean;
+  readonly isPing?: (delivery: Delivery) => boolean | undefined;
   /** Default 1 MB. */
   readonly maxBodyBytes?: number;
   /** From the headers to the last byte of the body. Default 10,000. */
@@ -77,7 +78,7 @@ async function handle(name: string, req: IncomingMessage, res: ServerResponse, o
     const body = await readBody(req, { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs });
     if (body === undefined) return options.onRejected?.('BAD_REQUEST', source);
     const delivery = { source: name, body, headers: plainHeaders(req), receivedAtMs };
-    if (options.isPing?.(delivery) === true) return respond(req, res, 200, {}, '{"status":"ping"}');
+    if (atOnce(options.isPing?.(delivery), `ping of ${name}`) === true) return respond(req, res, 200, {}, '{"status":"ping"}');
     const receipt = await receive(delivery);
     respond(req, res, receipt.status === 'accepted' ? 202 : 200, {}, JSON.stringify({ id: receipt.key, status: receipt.status }));
     options.onReceived?.(receipt, name, now() - receivedAtMs);

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { IngestError } from '../../../src/errors.ts';
-import { createAddressOf } from '../../../src/http/address.ts';
+import { createAddressOf, createHolderOf } from '../../../src/http/address.ts';
 import { createAdmission, limitSources } from '../../../src/http/admission.ts';
 import { watchLag } from '../../../src/http/lag.ts';
 import { createRate } from '../../../src/http/rate.ts';
@@ -210,6 +210,41 @@ describe('admission', () => {
     expect(rejected).toEqual(['OVERLOADED']);
     for (const socket of sockets) socket.destroy();
   });
+
+  it('cuts off whoever holds a quarter of all connections, until one of them closes, and no trusted proxy', async () => {
+    const rejected: string[] = [];
+    const holders = ['guest', 'guest', 'guest', 'other', undefined, undefined, undefined, 'guest'];
+    const options = { host: '127.0.0.1', port: 0, maxConnections: 8, webhooks: () => false };
+    const http = createHttpServer({ ...options, holderOf: () => holders.shift(), onRejected: (code) => rejected.push(code) });
+    const port = Number(new URL(await http.listen()).port);
+    closers.push(() => http.close(100));
+    // Whoever is let in gets an answer.
+    const dial = async () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => {});
+      socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+      const isIn = await Promise.race([once(socket, 'data').then(() => true), once(socket, 'close').then(() => false)]);
+      return { socket, isIn };
+    };
+    const dialled = [];
+    for (let n = 0; n < 7; n++) dialled.push(await dial());
+    expect(dialled.map(({ isIn }) => isIn)).toEqual([true, true, false, true, true, true, true]);
+    expect(rejected).toEqual(['OVERLOADED']);
+    dialled[0]?.socket.end();
+    if (dialled[0] !== undefined) await once(dialled[0].socket, 'close');
+    const again = await dial();
+    expect(again.isIn).toBe(true);
+    for (const { socket } of [...dialled, again]) socket.destroy();
+  });
+
+  it.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['10.1.2.3', undefined],
+    [undefined, ''],
+  ])('holds a connection of %s against %s', (remoteAddress, holder) =>
+    expect(createHolderOf(['10.0.0.0/8'])({ remoteAddress })).toBe(holder),
+  );
 
   it('throws nothing but IngestError', () => {
     const admit = createAdmission({ addressOf: createAddressOf(), rate: createRate(1, () => 0), lag: { isLate: () => false } });

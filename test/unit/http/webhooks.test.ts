@@ -67,6 +67,28 @@ describe('a header that is one thing', () => {
   });
 });
 
+it('a ping that is a promise is said to be one, and its failure is not left to end the process', async () => {
+  const unheard: unknown[] = [];
+  const listener = (reason: unknown) => void unheard.push(reason);
+  process.on('unhandledRejection', listener);
+  const logged: unknown[] = [];
+  const isPing = (_delivery: unknown): boolean => JSON.parse('{}', () => Promise.reject(new Error('from a configuration in JavaScript')));
+  const webhooks = createWebhooks({
+    isSource: () => true,
+    isPing,
+    receive: () => Promise.reject(new IngestError('BAD_JSON', 'received')),
+    onRejected: (code) => logged.push(code),
+  });
+  const server = createHttpServer({ host: '127.0.0.1', port: 0, webhooks });
+  try {
+    const answer = await fetch(`${await server.listen()}/webhooks/shop`, { method: 'POST', body: '{}' });
+    expect([answer.status >= 500, logged, unheard]).toEqual([true, ['UNAVAILABLE'], []]);
+  } finally {
+    process.off('unhandledRejection', listener);
+    await server.close(100);
+  }
+});
+
 describe('a ping', () => {
   it('gets 200 and is not received', async () =>
     expect(await post('shop', 'webhook_id=12')).toEqual({ status: 200, body: '{"status":"ping"}', received: 0 }));
