@@ -3,7 +3,7 @@
  * so much of this is about those who name thousands: so many requests at once, one for all who want the same, and what
  * could not be had or vouches for nobody is not asked for again for a while. Those who wait for their turn are drawn by
  * lot, so a crowd can delay the others but not shut them out; and only what a source trusts is kept for long, so it
- * cannot push out what is good.
+ * cannot push out what is good. What was good once does not wait behind the crowd when it is asked for again.
  */
 import { setMaxListeners } from 'node:events';
 
@@ -22,7 +22,7 @@ export interface DocumentsOptions {
   readonly maxWaiting?: number;
   /** How long a delivery waits, in all. Default 2,500. */
   readonly timeoutMs?: number;
-  /** How long a document is kept (a day), and how long one that failed is not asked for again (10 s). */
+  /** How long a document is believed (a day, or as long as it is trusted), and how long one that failed is not asked for again (10 s). */
   readonly keepMs?: number;
   readonly avoidMs?: number;
   /** A document was asked for: the status of the answer, or an error code. */
@@ -52,7 +52,8 @@ export function createDocuments({
   now = Date.now,
   random = Math.random,
 }: DocumentsOptions): Documents {
-  const kept = createMemory<string>(MAX_KEPT, now);
+  /** Beyond `untilMs`, too: then they are the names that are known. */
+  const kept = createMemory<{ readonly document: string; readonly untilMs: number }>(MAX_KEPT, now);
   const avoided = createMemory<unknown>(MAX_AVOIDED, now);
   const flights = new Map<string, Promise<string>>();
   const room: { readonly untilMs: number; readonly admit: (isAdmitted: boolean) => void }[] = [];
@@ -81,18 +82,19 @@ export function createDocuments({
     busy -= 1;
   }
 
-  async function fly(evidence: Evidence, url: string, source: string): Promise<string> {
-    if (!(await enter())) throw unavailable('too many are asked for at once');
+  /** A known name needs no lane: they are few, and each is asked for once at a time. */
+  async function fly(evidence: Evidence, url: string, source: string, isKnown: boolean): Promise<string> {
+    if (!isKnown && !(await enter())) throw unavailable('too many are asked for at once');
     try {
       const document = await download(url, source);
       if (!evidence.trusts(document, now())) throw badSignature('what the delivery refers to does not vouch for its sender');
-      kept.set(url, document, keepMs);
+      kept.set(url, { document, untilMs: now() + keepMs }, Infinity);
       return document;
     } catch (error) {
       avoided.set(url, error, avoidMs);
       throw error;
     } finally {
-      leave();
+      if (!isKnown) leave();
     }
   }
 
@@ -111,13 +113,13 @@ export function createDocuments({
   return {
     async get(evidence, delivery) {
       const url = evidence.urlOf(delivery);
-      const document = kept.get(url);
-      if (document !== undefined) return document;
+      const known = kept.get(url);
+      if (known !== undefined && now() < known.untilMs && evidence.trusts(known.document, now())) return known.document;
       const failure = avoided.get(url);
       if (failure !== undefined) throw failure;
       let flight = flights.get(url);
       if (flight === undefined) {
-        flight = fly(evidence, url, delivery.source).finally(() => flights.delete(url));
+        flight = fly(evidence, url, delivery.source, known !== undefined).finally(() => flights.delete(url));
         flights.set(url, flight);
       }
       return within(timeoutMs, flight);

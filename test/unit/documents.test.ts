@@ -53,6 +53,30 @@ describe('a document that is trusted', () => {
     expect(asked).toEqual(['a', 'a']);
   });
 
+  it('is asked for again as soon as it is trusted no longer', async () => {
+    const inForce: Evidence = { ...evidence, trusts: (document, atMs) => document === 'renewed' || atMs < 5_000 };
+    const { asked, documents, pass } = over(() => ok(asked.length === 1 ? 'first' : 'renewed'));
+    const get = () => documents.get(inForce, naming('a'));
+    expect(await get()).toBe('first');
+    pass(3_999);
+    expect(await get()).toBe('first');
+    pass(1);
+    expect(await get()).toBe('renewed');
+    expect(asked).toEqual(['a', 'a']);
+  });
+
+  it('is asked for again at once when its day is over, though strangers fill every lane and all the room', async () => {
+    const crowd = deferred();
+    const { asked, get, pass } = over((url) => (url === 'a' ? ok('good') : crowd.promise));
+    await get('a');
+    pass(86_400_000);
+    const strangers = Promise.allSettled(Array.from({ length: 1_000 }, (_, n) => get(`evil-${n}`)));
+    expect(await get('a')).toBe('good');
+    expect(asked.filter((url) => url === 'a')).toHaveLength(2);
+    crowd.settle(none);
+    await strangers;
+  });
+
   it('is not pushed out by any number of others', async () => {
     const { asked, get } = over((url) => (url === 'a' ? ok('good') : ok('bad')));
     await get('a');
