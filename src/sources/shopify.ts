@@ -32,6 +32,7 @@ const API_VERSION = '2026-01';
 const SIGNATURE = 'x-shopify-hmac-sha256';
 const SHOP = /^[a-z0-9][a-z0-9.-]{0,252}$/i;
 const TOPIC = /^(?=.{1,100}$)[a-z0-9_]+(?:\/[a-z0-9_]+)+$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;
 const TOKEN = /^[\x21-\x7e]{1,128}$/;
 
 /** Identity: `<shop>/<topic>/<Event-Id>`, else the Webhook-Id in its place, else the body hash. */
@@ -57,6 +58,7 @@ export function shopify(options: ShopifyOptions = {}): SourceBuilder {
         }
         if (only !== undefined && shop !== only)
           throw new IngestError('BAD_HEADER', `the header ${UNSIGNED.shop} names another shop than this source is for`);
+        pinnedHeader(delivery, UNSIGNED.triggeredAt, TIME);
         const id = pinnedHeader(delivery, UNSIGNED.eventId, TOKEN) ?? pinnedHeader(delivery, UNSIGNED.webhookId, TOKEN) ?? bodyHash;
         return { id: `${shop}/${topic}/${id}` };
       },

@@ -88,6 +88,13 @@ describe('identity', () => {
       expect.objectContaining({ code: 'BAD_HEADER' }),
     );
   });
+  it.each(['yesterday', '1795251540', '2026-11-21T08:59:59', '2026-11-21T08:59:59Z, 2026-11-21T08:59:59Z', '2026-11-21 08:59:59Z'])(
+    'is refused with the Triggered-At %j, which is repeated or no time',
+    (time) => {
+      const delivery = shopifyDelivery({ body: '{}' }, 'orders/delete', { 'x-shopify-triggered-at': time });
+      expect(() => source.identify(delivery, null, HASH)).toThrow(expect.objectContaining({ code: 'BAD_HEADER' }));
+    },
+  );
   it('is refused for another shop than the one pinned', () => {
     const pinned = sourceOf(shopify({ shop: 'Acme.myshopify.com' }));
     expect(pinned.identify(shopifyDelivery({ body: '{}' }), null, HASH).id).toContain('acme.myshopify.com/');
