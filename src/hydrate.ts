@@ -139,6 +139,9 @@ function copyOf(answer: Answer, hydrate: Hydrate, nowMs: number): Fetched {
   const { status, body } = answer;
   const isWord = status === 200 || status === 404 || status === 410;
   const refuse = (what: string): IngestError => noAnswer(`answered ${status} with something that is not ${what}`, undefined, nowMs);
+  // This object is not to be had, which says nothing about the next.
+  if (status === 403 && answer.retryAfter === undefined)
+    throw new IngestError('SENDER_UNAVAILABLE', 'the sender answered 403', { isRefused: true });
   if (!isWord) throw noAnswer(`answered ${status}`, answer.retryAfter, nowMs);
   const text = readText(body);
   const json = readJson(text);

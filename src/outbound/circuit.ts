@@ -23,7 +23,7 @@ export interface Circuit {
   /** Milliseconds since the epoch; in the past while it is open. */
   closedUntilMs(): number;
   answered(): void;
-  /** `thing` names what was asked for: one that fails alone closes nothing. A failure whose context has `waitMs` closes for so long. Returns whether this closed it. */
+  /** `thing` names what was asked for: one that fails alone closes nothing, nor do any number whose context says `isRefused`: somebody answered. A failure whose context has `waitMs` closes for so long. Returns whether this closed it. */
   failed(thing: string, failure: unknown): boolean;
   /** How long to wait before try `attempt` + 1, with jitter. */
   delayMs(attempt: number): number;
@@ -58,6 +58,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
       lostMs = undefined;
     },
     failed(thing, failure) {
+      if (failure instanceof IngestError && failure.context['isRefused'] === true) return false;
       without.add(thing);
       const reason = failure instanceof Error ? failure.message : 'failed';
       const waitMs = failure instanceof IngestError ? failure.context['waitMs'] : undefined;

@@ -157,7 +157,7 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Bu
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw Object.assign(new Error('too large'), { code: `more than ${maxBytes} bytes` }); // Leaving the loop closes the connection.
+    if (bytes > maxBytes) throw new IngestError('SENDER_UNAVAILABLE', `the answer has more than ${maxBytes} bytes`, { isRefused: true }); // Leaving the loop closes the connection.
     chunks.push(chunk);
   }
   if (!response.complete) throw Object.assign(new Error('cut'), { code: 'cut short' });

@@ -96,6 +96,19 @@ describe('one flight an object', () => {
 });
 
 describe('a lane', () => {
+  it('goes on, however many objects are forbidden', async () => {
+    const { requests, told, ask } = open();
+    const forbidden = Array.from({ length: 4 }, (_, i) => ask(`o${i}`));
+    await turn();
+    for (const { answer } of requests) answer({ status: 403 });
+    for (const asked of await Promise.all(forbidden)) expect(asked).toMatchObject({ is: 'later' });
+    const good = ask('good');
+    await turn();
+    requests.at(-1)?.answer({});
+    expect(await good).toMatchObject({ is: 'fetched' });
+    expect(told).toEqual([]);
+  });
+
   it('has so many requests at once, as many again waiting twice, and sends the rest to wait in Redis, one after the other', async () => {
     const { requests, ask } = open({ lanes: 2 });
     const asked = Array.from({ length: 10 }, (_, i) => ask(`o${i}`));

@@ -20,6 +20,14 @@ function open() {
 }
 
 describe('a circuit', () => {
+  it('stays open for any number of things that are refused: whoever refuses is there', () => {
+    const { circuit, told } = open();
+    const refused = new IngestError('SENDER_UNAVAILABLE', 'the sender answered 403', { isRefused: true });
+    for (let i = 0; i < 10; i++) expect(circuit.failed(`thing ${i}`, refused)).toBe(false);
+    expect([circuit.width(), told]).toEqual([4, []]);
+    expect(['a', 'b', 'c'].map((thing) => circuit.failed(thing, away))).toEqual([false, false, true]);
+  });
+
   it('stays open for one thing that always fails', () => {
     const { circuit, told } = open();
     for (let i = 0; i < 10; i++) expect(circuit.failed('poison', away)).toBe(false);
