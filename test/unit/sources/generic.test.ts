@@ -10,9 +10,10 @@ import { commerce } from '../../../src/model/commerce.ts';
 import { defineModel } from '../../../src/model/model.ts';
 import { resolve } from '../../../src/model/resolve.ts';
 import { boolean, float, ranked, text } from '../../../src/model/values.ts';
+import { receive } from '../../../src/receive.ts';
 import { generic, type GenericOptions } from '../../../src/sources/generic.ts';
 import { isIgnored } from '../../../src/sources/source.ts';
-import { hmacDelivery, NOW_MS, secret, SECRET_TEXT, sourceOf, withHeader } from '../../support/deliveries.ts';
+import { hmacDelivery, NO_DOCUMENTS, NOW_MS, secret, SECRET_TEXT, sourceOf, withHeader } from '../../support/deliveries.ts';
 
 const HASH = 'f'.repeat(64);
 const AT = '2026-11-21T09:00:00Z';
@@ -70,6 +71,22 @@ describe('identity', () => {
   it('is the hash of the body, after fields of choice', () => {
     expect(identify({ hash: [] })).toBe(HASH);
     expect(identify({ hash: ['type'] }, '{"type":"order paid"}')).toBe(`order%20paid/${HASH}`);
+  });
+  it('is a hash of the sender with its time to the minute', () => {
+    const id = (at: string) => identify({ fields: ['content_hash', 'floor(at / `60`)'] }, `{"content_hash":"ab","at":${at}}`);
+    expect(id('1795251600')).toBe('ab/29920860');
+    expect(id('1795251659.9')).toBe(id('1795251600'));
+    expect(id('1795251660')).not.toBe(id('1795251600'));
+  });
+  it('of a header asks nothing of the body; what is signed and no JSON is refused all the same', async () => {
+    const source = sourceOf(generic(description({ identity: { header: 'x-id' } })));
+    const sign = (body: string) => withHeader(hmacDelivery({ body }, 'x-signature'), 'x-id', 'e-1');
+    const stored: Event[] = [];
+    const inbox = { add: (event: Event) => Promise.resolve<'accepted'>((stored.push(event), 'accepted')) };
+    const take = (body: string) => receive(sign(body), { sources: new Map([['acme', source]]), inbox, documents: NO_DOCUMENTS });
+    for (const body of ['7', '[]', '{"id":"other"}']) expect((await take(body)).key).toBe('acme:e-1');
+    for (const body of ['', 'id=1', '{"id":1']) await expect(take(body)).rejects.toMatchObject({ code: 'BAD_JSON', status: 400 });
+    expect(stored).toHaveLength(3);
   });
   it.each<GenericOptions['identity']>([{ hash: [] }, { fields: ['id'] }, { body: 'id' }])(
     '%j tells one body under two types apart',
