@@ -56,6 +56,8 @@ export async function listen({ config, setup, roles, log }: ServeOptions, closer
   closers.push(() => lag.close());
   const documents = startDocuments({ setup, log }, metrics);
   closers.push(() => documents.close());
+  const used = new Set<string>();
+  const isFirst = (secret: string): boolean => !used.has(secret) && used.add(secret).size > 0;
   const webhooks = createWebhooks({
     receive: (delivery) => receive(delivery, { sources, inbox, documents }),
     admit: createAdmission({ addressOf, rate: createRate(config.maxAddressRate), lag }),
@@ -63,6 +65,8 @@ export async function listen({ config, setup, roles, log }: ServeOptions, closer
     isPing: (delivery) => sources.get(delivery.source)?.ping?.(delivery),
     onReceived(receipt, source, tookMs) {
       metrics[receipt.status](source, tookMs);
+      // A rotation is over when the old one is no longer told of after a start.
+      if (isFirst(`${source} ${receipt.secretId}`)) log.info({ source, secretId: receipt.secretId }, 'secret.used');
       log.debug({ key: receipt.key, source, secretId: receipt.secretId, tookMs }, `event.${receipt.status}`);
     },
     onRejected(code, source) {
