@@ -77,7 +77,7 @@ describe('two hooks for one order within a microsecond, whose answer takes a sec
     expect(new Set(shop.asked.values())).toEqual(new Set([2]));
   });
 
-  it('fifty hooks for one order during one answer cost one more', async () => {
+  it('fifty hooks for one order during one answer cost a few more, and not fifty', async () => {
     shop.tookMs = 500;
     shop.orders.set('o', 1);
     floor.work();
@@ -86,7 +86,10 @@ describe('two hooks for one order within a microsecond, whose answer takes a sec
     shop.orders.set('o', 9);
     await floor.inbox.addAll(Array.from({ length: 50 }, (_, i) => hook('o', i + 1)));
     await floor.drained();
-    expect([shop.asked.get('o'), await totals()]).toEqual([2, { o: 9 }]);
+    expect(await totals()).toEqual({ o: 9 });
+    // One, where all fifty are there before it begins; on a busy machine some come later, and share another.
+    expect(shop.asked.get('o')).toBeGreaterThanOrEqual(2);
+    expect(shop.asked.get('o')).toBeLessThanOrEqual(5);
   });
 });
 
