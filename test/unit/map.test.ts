@@ -3,6 +3,8 @@ import { expect, test, vi } from 'vitest';
 import { mapEvent, mapEvents, type Intake } from '../../src/map.ts';
 import { commerce } from '../../src/model/commerce.ts';
 import type { Source } from '../../src/sources/source.ts';
+import { woocommerce } from '../../src/sources/woocommerce.ts';
+import { NOW_MS, sourceOf } from '../support/deliveries.ts';
 
 const source: Source = {
   name: 'slow',
@@ -57,4 +59,21 @@ test('a batch of slow mappings lets others have their turn, and keeps its order'
   expect(told.map(({ key }) => key)).toEqual(intake(20).map(({ event }) => `slow:${event.id}`));
   expect(told.every(({ state }) => state === 'ignored')).toBe(true);
   expect(turns).toBeGreaterThan(10);
+});
+
+test('a removal whose answer came long after the hook waits in quarantine, and no longer than until its time is over', () => {
+  const shop = sourceOf(woocommerce({ api: 'https://shop.example/wp-json/wc/v3' }));
+  const at = NOW_MS + 601_000;
+  const fetched = { status: 404, body: '{"code":"woocommerce_rest_shop_order_invalid_id"}', bodyHash: 'b', at };
+  const body = '{"id":7}';
+  const headers = { 'x-wc-webhook-topic': 'order.deleted' };
+  const one = {
+    job: 'job',
+    index: 0,
+    of: 1,
+    event: { source: 'acme', id: '1', body, bodyHash: 'a', headers, receivedAtMs: NOW_MS, fetched },
+  };
+  const settings = { sources: new Map([['acme', shop]]), maxFutureMs: 600_000 };
+  expect(mapEvent(one, settings)).toMatchObject({ state: 'quarantined', error: { code: 'FUTURE_STAMP' } });
+  expect(mapEvent(one, { ...settings, asOfMs: at })).toMatchObject({ state: 'mapped' });
 });
