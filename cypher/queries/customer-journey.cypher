@@ -14,7 +14,7 @@ CALL (c) {
   RETURN p.createdAt AS at, 'paid' AS step, p.source AS source, p.id AS id, p.status AS status, p.amountMinor AS amountMinor, p.currency AS currency, p.method AS detail
   UNION ALL
   MATCH (c)-[:PLACED]->(o:Order)<-[:FULFILLS]-(f:Fulfillment)
-  RETURN f.createdAt AS at, 'shipped' AS step, f.source AS source, f.id AS id, f.status AS status, null AS amountMinor, null AS currency, f.carrier AS detail
+  RETURN f.createdAt AS at, CASE WHEN f.status IN ['cancelled', 'error', 'failure'] THEN 'not shipped' ELSE 'shipped' END AS step, f.source AS source, f.id AS id, f.status AS status, null AS amountMinor, null AS currency, f.carrier AS detail
   UNION ALL
   MATCH (c)-[:PLACED]->(o:Order)<-[:REFUNDS]-(r:Refund)
   RETURN r.createdAt AS at, 'refunded' AS step, r.source AS source, r.id AS id, null AS status, r.amountMinor AS amountMinor, r.currency AS currency, r.reason AS detail

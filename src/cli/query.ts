@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { IngestError } from '../errors.ts';
 import { loadNamedQueries, readParameters, type NamedQuery } from '../graph/named-queries.ts';
 import { createQueryBolt, runQuery, type QueryResult } from '../graph/query.ts';
+import { Decimal, parseJson, type Json } from '../json.ts';
 import { graphAddress, loadReader } from './context.ts';
 import { collectPair, parseCount } from './options.ts';
 import { cellText, print, printJson, say, table } from './output.ts';
@@ -101,13 +102,19 @@ function readValues(params: Readonly<Record<string, string>>): Record<string, un
 }
 
 function readValue(text: string): unknown {
-  // JSON.parse would round a large one.
-  if (/^-?[1-9]\d{0,18}$/.test(text)) return BigInt(text);
   try {
-    return JSON.parse(text) as unknown;
+    return toParameter(parseJson(text)); // Not JSON.parse, which would round a large integer.
   } catch {
     return text;
   }
+}
+
+/** Integers stay exact; what has a fraction or exponent is a double, as in Cypher. */
+function toParameter(value: Json): unknown {
+  if (value instanceof Decimal) return Number(value.text);
+  if (Array.isArray(value)) return value.map((one: Json) => toParameter(one));
+  if (typeof value !== 'object' || value === null) return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, toParameter(one)]));
 }
 
 function printResult({ columns, rows }: QueryResult, format: Format): void {

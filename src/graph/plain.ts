@@ -1,5 +1,5 @@
 /** Bolt values as plain JSON for people and tools; whatever is private is left out. */
-import { isDateTime, isNode, isPath, isRelationship, type Node, type Relationship } from 'neo4j-driver';
+import { isDateTime, isDuration, isNode, isPath, isRelationship, type Node, type Relationship } from 'neo4j-driver';
 
 import { formatInstant } from '../model/instant.ts';
 import { scalarFromBolt } from './values.ts';
@@ -45,7 +45,9 @@ function fromObject(value: object): Plain {
     return typeof nanos === 'bigint' ? formatInstant(nanos) : null;
   }
   if (Object.getPrototypeOf(value) === Object.prototype) return publicProperties(value);
-  // Dates, durations and points of the driver.
+  // The driver writes a duration of whole days with a T and nothing behind it, which is no ISO 8601.
+  if (isDuration(value)) return value.toString().replace(/T$/, '');
+  // Dates, times and points of the driver.
   return (value as { toString(): string }).toString();
 }
 

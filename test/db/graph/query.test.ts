@@ -87,6 +87,12 @@ const SHOP: readonly F[] = [
     },
   },
   { link: { relationship: 'REFUNDS', from: { id: 'r1' }, to: { id: 'o3' } } },
+  // In another currency than its order: no part of its dollars.
+  { upsert: { node: 'Refund', key: { id: 'r2' }, set: { amountMinor: 100, currency: 'EUR', createdAt: '2026-12-01T01:00:00Z' } } },
+  { link: { relationship: 'REFUNDS', from: { id: 'r2' }, to: { id: 'o4' } } },
+  // Earlier than the one that was shipped, and never sent.
+  { upsert: { node: 'Fulfillment', key: { id: 'f0' }, set: { status: 'cancelled', createdAt: '2026-11-02T11:00:00Z' } } },
+  { link: { relationship: 'FULFILLS', from: { id: 'f0' }, to: { id: 'o2' } } },
   { upsert: { node: 'Session', key: { id: 's1' }, set: { startedAt: '2026-11-01T09:50:00Z' } } },
   { link: { relationship: 'HAS_SESSION', from: { id: 'c1' }, to: { id: 's1' } } },
   {
@@ -125,10 +131,18 @@ const ANSWERS: readonly [name: string, params: Record<string, unknown>, rows: un
     'best-customers',
     {},
     [
-      ['shop', 'c1', 'ann@example.com', 'USD', 2, 8000],
       ['shop', 'c2', 'bob@example.com', 'EUR', 1, 2000],
+      ['shop', 'c1', 'ann@example.com', 'USD', 2, 8000],
       ['shop', 'c2', 'bob@example.com', 'USD', 1, 1000],
       ['other', 'x9', 'Ann@Example.com', 'USD', 1, 700],
+    ],
+  ],
+  [
+    'best-customers',
+    { limit: '1' },
+    [
+      ['shop', 'c2', 'bob@example.com', 'EUR', 1, 2000],
+      ['shop', 'c1', 'ann@example.com', 'USD', 2, 8000],
     ],
   ],
   ['best-customers', { currency: 'USD', source: 'shop', limit: '1' }, [['shop', 'c1', 'ann@example.com', 'USD', 2, 8000]]],
@@ -149,6 +163,7 @@ const ANSWERS: readonly [name: string, params: Record<string, unknown>, rows: un
       ['2026-11-01T10:00:00Z', 'ordered', 'shop', 'o1', 'paid', 5000, 'USD', '2 lines'],
       ['2026-11-01T10:05:00.5Z', 'paid', 'shop', 'y1', 'captured', 5000, 'USD', 'card'],
       ['2026-11-02T10:00:00Z', 'ordered', 'shop', 'o2', 'fulfilled', 3000, 'USD', '2 lines'],
+      ['2026-11-02T11:00:00Z', 'not shipped', 'shop', 'f0', 'cancelled', null, null, null],
       ['2026-11-03T10:00:00Z', 'shipped', 'shop', 'f1', 'shipped', null, null, 'DHL'],
     ],
   ],
@@ -186,6 +201,7 @@ const ANSWERS: readonly [name: string, params: Record<string, unknown>, rows: un
     {},
     [
       ['shop', 'p3', 'Pot', 2, 1, 0.5],
+      ['shop', 'p1', 'Tea', 3, 1, 1 / 3],
       ['shop', 'p2', 'Cup', 3, 1, 1 / 3],
     ],
   ],
@@ -347,7 +363,7 @@ describe('a query of one’s own', () => {
       bolt,
       `
       MATCH (p:Payment {id: 'y1'})-[r:PAYS]->(o:Order) MATCH path = (p)-->(o)
-      RETURN p, r, path, 9007199254740993 AS big, 0.5 AS half, date('2026-11-21') AS day, datetime('2026-11-21T10:00:00.5+02:00') AS at, duration({hours: 1}) AS hour, {a: [1, null]} AS map, properties(p) AS all`,
+      RETURN p, r, path, 9007199254740993 AS big, 0.5 AS half, date('2026-11-21') AS day, datetime('2026-11-21T10:00:00.5+02:00') AS at, duration({hours: 1}) AS hour, duration({days: 1}) AS aDay, {a: [1, null]} AS map, properties(p) AS all`,
     );
     const payment = {
       id: 'y1',
@@ -362,7 +378,16 @@ describe('a query of one’s own', () => {
     const relationship = { type: 'PAYS', properties: {} };
     expect(row?.slice(0, 2)).toEqual([node, relationship]);
     expect(row?.[2]).toMatchObject({ nodes: [node, { labels: ['Order'] }], relationships: [relationship] });
-    expect(row?.slice(3)).toEqual(['9007199254740993', 0.5, '2026-11-21', '2026-11-21T08:00:00.5Z', 'PT1H', { a: [1, null] }, payment]);
+    expect(row?.slice(3)).toEqual([
+      '9007199254740993',
+      0.5,
+      '2026-11-21',
+      '2026-11-21T08:00:00.5Z',
+      'PT1H',
+      'P1D',
+      { a: [1, null] },
+      payment,
+    ]);
     expect(JSON.stringify(await runQuery(bolt, 'MATCH (n) RETURN n, collect(n) AS all'))).not.toMatch(/_clock|"_/);
   });
 
