@@ -104,6 +104,12 @@ describe('JSONTestSuite as signed bodies', () => {
     shopify: 'nothing of the body',
     github: 'nothing of the body',
     woocommerce: 'nothing of the body',
+    square: 'an object with an id',
+    plain: 'an object with an id',
+    stamped: 'an object with an id',
+    token: 'an object with an id',
+    basic: 'an object with an id',
+    named: 'nothing of the body',
   };
 
   /** An object with a long text under `id`: all that PayPal's events need for an identity. */

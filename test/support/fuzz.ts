@@ -6,7 +6,8 @@ import { createHmac, verify as verifyWith } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 import { createRandom, type Random } from '../../src/verify/random.ts';
-import { SECRET_TEXT } from './deliveries.ts';
+import { SECRET_TEXT, SQUARE_URL } from './deliveries.ts';
+import { USER } from './described.ts';
 import { PAYPAL_CERT_PATH, PAYPAL_WEBHOOK, paypalAuthority } from './paypal.ts';
 import { SENDERS } from './receiver.ts';
 import { createWire, requestBytes, Silence, type WireAnswer } from './wire.ts';
@@ -306,6 +307,12 @@ const holdsBody = (name: string, algorithm: string, encoding: 'hex' | 'base64') 
   return encoding === 'hex' ? given.toLowerCase().includes(digest) : given.includes(digest);
 };
 
+/** A secret that was written with its prefix may be sent without. */
+const isSecret = (text: string): boolean => text === SECRET_TEXT || text === KEY.toString();
+
+/** What proves a sender and nothing of what it says. */
+export const BODY_IS_FREE: ReadonlySet<string> = new Set(['token', 'basic']);
+
 /** Each sender's scheme once more, told by its documentation and not by our code: does a digest of these bytes stand in the header? */
 const ORACLES: Readonly<Record<string, (headers: Headers, body: Buffer) => boolean>> = {
   facts: holdsStandard,
@@ -315,6 +322,20 @@ const ORACLES: Readonly<Record<string, (headers: Headers, body: Buffer) => boole
   woocommerce: holdsBody('x-wc-webhook-signature', 'sha256', 'base64'),
   github: holdsBody('x-hub-signature-256', 'sha256', 'hex'),
   segment: holdsBody('x-signature', 'sha1', 'hex'),
+  plain: holdsBody('x-signature', 'sha256', 'hex'),
+  square: (headers, body) =>
+    (headers['x-square-hmacsha256-signature'] ?? '').includes(hmac('sha256', KEY, SQUARE_URL, body).toString('base64')),
+  named: (headers, body) =>
+    (headers['x-signature'] ?? '').toLowerCase().includes(hmac('sha256', KEY, `${headers['x-event-id']}.`, body).toString('hex')),
+  stamped(headers, body) {
+    const { 'x-time': stamp = '', 'x-signature': given = '' } = headers;
+    return isNow(stamp) && given.includes(hmac('sha512', KEY, `${stamp}.`, body).toString('base64'));
+  },
+  token: ({ authorization = '' }) => /^bearer /i.test(authorization) && isSecret(authorization.slice('Bearer '.length)),
+  basic({ authorization = '' }) {
+    const given = Buffer.from(authorization.slice('Basic '.length), 'base64').toString();
+    return /^basic /i.test(authorization) && given.startsWith(`${USER}:`) && isSecret(given.slice(USER.length + 1));
+  },
   stripe(headers, body) {
     const given = headers['stripe-signature'] ?? '';
     const stamp = /t=(\d+)/.exec(given)?.[1];

@@ -1,4 +1,4 @@
-/** `serve` in this process, as main.ts builds it: every pack under its own name, and somebody to sign for each. */
+/** `serve` in this process, as main.ts builds it: every pack under its own name, what must be described under names of ours, and somebody to sign for each. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,10 +13,12 @@ import { createLog } from '../../src/log.ts';
 import { startService, type Role } from '../../src/main.ts';
 import { PACKS } from '../../src/sources/packs.ts';
 import { paypal } from '../../src/sources/paypal.ts';
+import type { Source } from '../../src/sources/source.ts';
 import {
   cloudeventDelivery,
   githubDelivery,
   segmentDelivery,
+  secret,
   SECRET_TEXT,
   shopifyDelivery,
   standardDelivery,
@@ -24,6 +26,7 @@ import {
   woocommerceDelivery,
   type Sign,
 } from './deliveries.ts';
+import { DESCRIBED } from './described.ts';
 import { PAYPAL_WEBHOOK, paypalAuthority, paypalBody, paypalDelivery, servePaypal } from './paypal.ts';
 
 export interface ReceiverOptions {
@@ -57,7 +60,11 @@ export async function startReceiver({ redisUrl, prefix, neo4j, env = {}, onLog =
   const ofPaypal = await servePaypal();
   const settings = { name: 'paypal', model: setup.model, secrets: config.secretsOf('paypal') };
   const trusting = ofPaypal.redirect(paypal({ roots: [paypalAuthority().root.pem] }))(settings);
-  const sources = new Map(setup.sources).set('paypal', trusting);
+  const described = Object.entries(DESCRIBED).map(([name, { builder }]): [string, Source] => [
+    name,
+    builder({ name, model: setup.model, secrets: [secret()] }),
+  ]);
+  const sources = new Map([...setup.sources, ['paypal', trusting], ...described]);
   const service = await startService({ config, setup: { ...setup, sources }, roles, redisUrl, neo4j, log });
   return {
     ...service,
@@ -106,9 +113,9 @@ function bodyOf(name: string): ((happening: Happening) => string) | undefined {
 }
 
 export const SENDERS: Readonly<Record<string, Sender>> = Object.fromEntries(
-  Object.keys(PACKS).map((name) => {
-    const sign = SIGNERS[name];
-    const body = bodyOf(name);
+  [...Object.keys(PACKS), ...Object.keys(DESCRIBED)].map((name) => {
+    const sign = SIGNERS[name] ?? DESCRIBED[name]?.sign;
+    const body = DESCRIBED[name]?.bodyOf ?? bodyOf(name);
     if (sign === undefined || body === undefined) throw new Error(`nobody signs for ${name}: see SIGNERS`);
     return [name, { sign, bodies: tellStory(`bodies of ${name}`, 40).map(body) }];
   }),
