@@ -141,9 +141,9 @@ export function explain(entity: Entity, found: readonly Found[], sources: Readon
   };
 }
 
-/** What today's mapping says of an event; nothing where it cannot be mapped. */
+/** What today's mapping says of an event; nothing where it cannot be mapped, or its source is gone. */
 function factsOf({ entry, state }: Found, sources: ReadonlyMap<string, Source>): readonly AtomicFact[] {
-  if (state === 'erased') return [];
+  if (state === 'erased' || !sources.has(entry.event.source)) return [];
   return mapEvent({ job: 'explain', index: 0, of: 1, event: entry.event }, { sources, maxFutureMs: FOR_EVER_MS }).facts;
 }
 

@@ -116,6 +116,13 @@ test('a node that was removed, and what lost by that', async () => {
   expect(property('status', found)).toMatchObject({ value: null, by: null });
 });
 
+test('a node whose source is gone is explained by what the graph and the ledger say', async () => {
+  const events = createEventReader(graph.bolt);
+  const found = await createExplainer(graph.bolt, commerce, { events, sources: new Map() }).explain('Customer/shop/bert');
+  expect(found).toMatchObject({ state: 'present', existsBy: { event: 'shop:from-bert', state: 'applied' } });
+  expect(found.events.map(({ event }) => event)).toEqual(['shop:from-bert']);
+});
+
 test('a node that nobody knows, and one that the model does not have', async () => {
   expect(await explain('Order/shop/nobody')).toMatchObject({ state: 'unseen', properties: [], relationships: [], events: [] });
   await expect(explain('Nobody/shop/1')).rejects.toMatchObject({ code: 'BAD_REQUEST' });
